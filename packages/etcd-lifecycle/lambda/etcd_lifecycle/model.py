@@ -1,0 +1,361 @@
+"""What is known of a cluster at one moment, and what may be done about it.
+
+Plain values only: everything here can be built in a test by hand, compared, and printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_LEADER = 0
+"""The id that etcd uses for "no leader"; real member ids are never zero."""
+
+
+class Transition(str, Enum):
+    """The two moments at which an Auto Scaling group lets a lifecycle hook hold an instance."""
+
+    LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+    TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+
+
+class HookResult(str, Enum):
+    """How a lifecycle action is completed.
+
+    For a terminating instance both values let the termination go on: neither is a veto (Amazon EC2
+    Auto Scaling user guide, "How lifecycle hooks work").
+    """
+
+    CONTINUE = "CONTINUE"
+    ABANDON = "ABANDON"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance of the group, as Auto Scaling and EC2 describe it.
+
+    Attributes:
+        id: The EC2 instance id, which is also the etcd name of its member.
+        state: The lifecycle state, for example ``Pending:Wait`` or ``InService``.
+        address: The private IPv4 address; None while EC2 does not tell one.
+        zone: The Availability Zone.
+    """
+
+    id: str
+    state: str
+    address: str | None
+    zone: str = ""
+
+    @property
+    def launch_waits(self) -> bool:
+        """Whether a launch hook holds the instance."""
+        return self.state == "Pending:Wait"
+
+    @property
+    def termination_waits(self) -> bool:
+        """Whether a terminate hook holds the instance."""
+        return self.state == "Terminating:Wait"
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the instance is on its way out, held by a hook or not."""
+        return self.state.startswith("Terminat")
+
+    @property
+    def held(self) -> Transition | None:
+        """The transition at which a hook holds the instance, if one does."""
+        if self.launch_waits:
+            return Transition.LAUNCHING
+        if self.termination_waits:
+            return Transition.TERMINATING
+        return None
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """What a member says of itself (``/v3/maintenance/status``).
+
+    Attributes:
+        leader: The id of the member that it takes for the leader; `NO_LEADER` for none.
+        raft_term: The term that it is in.
+        raft_index: The last index in its log.
+        applied_index: The last index that it has applied.
+        version: The version of etcd, for example ``3.6.16``.
+        db_size: Bytes that the database takes on its disk.
+        reads: Whether it answered a linearizable read; None where it was not asked.
+    """
+
+    leader: int
+    raft_term: int
+    raft_index: int
+    applied_index: int
+    version: str = ""
+    db_size: int = 0
+    reads: bool | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the etcd cluster, as the linearizable member list has it.
+
+    Attributes:
+        id: The member id (an unsigned 64-bit number; etcdctl prints it in hexadecimal).
+        name: The name that it started with; empty until it has started once.
+        host: The host of its peer URL.
+        learner: Whether it is a learner, which has no vote.
+        status: Its own answer; None when it did not answer in time.
+        alarmed: Whether an alarm (NOSPACE, CORRUPT) stands for it.
+    """
+
+    id: int
+    name: str
+    host: str
+    learner: bool = False
+    status: MemberStatus | None = None
+    alarmed: bool = False
+
+    @property
+    def started(self) -> bool:
+        """Whether it has ever started: etcd learns the name from the process itself."""
+        return self.name != ""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is known to be well. Unknown counts as unhealthy, and so does an alarm."""
+        return self.status is not None and self.status.leader != NO_LEADER and not self.alarmed
+
+    @property
+    def label(self) -> str:
+        """How a sentence names it."""
+        return self.name or f"{self.id:x} at {self.host}"
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The record that keeps a cluster from being seeded twice.
+
+    Attributes:
+        instance_id: The instance that was chosen to bootstrap the cluster.
+        cluster_id: The etcd cluster id; None until the seed has answered for the first time.
+    """
+
+    instance_id: str
+    cluster_id: int | None = None
+
+    @property
+    def created(self) -> bool:
+        """Whether the cluster has existed."""
+        return self.cluster_id is not None
+
+
+@dataclass(frozen=True)
+class JoinConfiguration:
+    """What an instance needs to know to start its member; handed over as an SSM parameter.
+
+    Attributes:
+        name: The member's name: the instance id.
+        initial_cluster: ``name=peerURL`` pairs, comma-separated: the live member list and itself.
+        initial_cluster_state: ``new`` for the seed, ``existing`` for those who join.
+        initial_cluster_token: Sets apart the ids of clusters with equal addresses.
+    """
+
+    name: str
+    initial_cluster: str
+    initial_cluster_state: str
+    initial_cluster_token: str
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """Everything that a decision rests on, observed at one moment.
+
+    Attributes:
+        cluster: The name of the cluster.
+        desired: How many instances the group wants.
+        instances: The group's instances that have not ended.
+        members: The members by the linearizable list; empty when there is no quorum.
+        quorate: Whether a quorum answered the linearizable list.
+        cluster_id: The etcd cluster id that the answers carried; None when nobody answered.
+        foreign: Addresses of instances that answered with another cluster id than the recorded one.
+        seed: The record of the bootstrap; None when the cluster was never seeded.
+        first_seen: For a held instance, or a member without an instance: when it was first seen so,
+            in seconds since the epoch. Keys are instance ids and member ids (in decimal).
+        recorded: Member ids that were recorded when members were added, by instance id.
+        joins: Instances for which the join configuration has been handed over, with its text.
+    """
+
+    cluster: str
+    desired: int
+    instances: tuple[Instance, ...] = ()
+    members: tuple[Member, ...] = ()
+    quorate: bool = False
+    cluster_id: int | None = None
+    foreign: tuple[str, ...] = ()
+    seed: Seed | None = None
+    first_seen: Mapping[str, float] = field(default_factory=dict)
+    recorded: Mapping[str, int] = field(default_factory=dict)
+    joins: Mapping[str, JoinConfiguration] = field(default_factory=dict)
+
+    @property
+    def voters(self) -> tuple[Member, ...]:
+        """The members that vote."""
+        return tuple(member for member in self.members if not member.learner)
+
+    @property
+    def learner(self) -> Member | None:
+        """The one learner: etcd allows no second by default."""
+        return next((member for member in self.members if member.learner), None)
+
+    @property
+    def leader(self) -> Member | None:
+        """The voter that most of the voters who answered take for the leader."""
+        votes: dict[int, int] = {}
+        for voter in self.voters:
+            if voter.status and voter.status.leader != NO_LEADER:
+                votes[voter.status.leader] = votes.get(voter.status.leader, 0) + 1
+        if not votes:
+            return None
+        elected = max(votes, key=lambda member_id: votes[member_id])
+        return next((voter for voter in self.voters if voter.id == elected), None)
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """The group's instance with this id, if it has one."""
+        return next((one for one in self.instances if one.id == instance_id), None)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is a choice rather than a rule of safety. Times are in seconds.
+
+    Attributes:
+        replacement_deadline: How long a healthy member that must go waits for its replacement.
+            Then it is removed without one, if the guard allows it.
+        launch_deadline: How long a launching instance has to become a voter; then its launch is
+            abandoned and Auto Scaling launches another.
+        stale_grace: How long a member without an instance must have been seen dead before it is
+            removed.
+        max_promotion_lag: How many log entries a learner may be behind the leader when it is
+            promoted. etcd itself accepts 10 % of the whole log.
+    """
+
+    replacement_deadline: float = 3600
+    launch_deadline: float = 1800
+    stale_grace: float = 300
+    max_promotion_lag: int = 1000
+
+
+# What may be done. Each is one side effect, or one group of side effects that ends the same however
+# often and wherever it is interrupted.
+
+
+@dataclass(frozen=True)
+class SeedCluster:
+    """Record which instance bootstraps the cluster: the record comes before anything else."""
+
+    instance_id: str
+    replaces: Seed | None = None
+
+
+@dataclass(frozen=True)
+class HandOverJoin:
+    """Give an instance the configuration with which it starts its member."""
+
+    instance_id: str
+    join: JoinConfiguration
+
+
+@dataclass(frozen=True)
+class RecordCluster:
+    """Record the etcd cluster id: from now on the cluster is never seeded again."""
+
+    instance_id: str
+    cluster_id: int
+
+
+@dataclass(frozen=True)
+class AddLearner:
+    """Add the instance's member as a learner."""
+
+    instance_id: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Make a learner that is in sync a voter."""
+
+    member_id: int
+
+
+@dataclass(frozen=True)
+class TransferLeadership:
+    """Move the leadership to another voter."""
+
+    leader_id: int
+    target_id: int
+
+
+@dataclass(frozen=True)
+class RemoveMember:
+    """Remove a member from the cluster."""
+
+    member_id: int
+
+
+@dataclass(frozen=True)
+class CompleteHook:
+    """Complete the lifecycle action that holds an instance."""
+
+    instance_id: str
+    transition: Transition
+    result: HookResult
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing now.
+
+    Attributes:
+        soon: Whether it is worth looking again within this invocation: a learner is catching up, or
+            a leader is moving. Otherwise the next event or the next tick of the schedule goes on.
+    """
+
+    soon: bool = False
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Do nothing, and call a person: something is not as it can be by itself."""
+
+
+Action: TypeAlias = (
+    SeedCluster
+    | HandOverJoin
+    | RecordCluster
+    | AddLearner
+    | Promote
+    | TransferLeadership
+    | RemoveMember
+    | CompleteHook
+    | Wait
+    | Stop
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One action, and why.
+
+    Attributes:
+        action: What to do now.
+        reason: Why, in a sentence.
+        arithmetic: The numbers behind it: voters, healthy, leaving, quorum.
+    """
+
+    action: Action
+    reason: str
+    arithmetic: str

@@ -1,0 +1,341 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  ListStackResourcesCommand,
+  ListStacksCommand,
+} from '@aws-sdk/client-cloudformation';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { type Zippable, zipSync } from 'fflate';
+import type { Ministack } from './ministack';
+
+/** How to deploy a stack. */
+export interface CdkDeployProps {
+  /** Name of the stack that is created. Default: the stack's id in the cloud assembly. */
+  readonly stackName?: string;
+
+  /** Values of template parameters. Default: those of the template. */
+  readonly parameters?: Readonly<Record<string, string>>;
+
+  /**
+   * Types of resources to leave out because the emulator does not know them, for example
+   * `AWS::EC2::SecurityGroupIngress`. What refers to them must be left out too. Default: none.
+   */
+  readonly omitResourceTypes?: readonly string[];
+
+  /** Seconds to wait for the end of the deployment. Default: 60. */
+  readonly timeoutSeconds?: number;
+}
+
+/** A resource of a deployed stack. */
+export interface DeployedResource {
+  /** Name in the template. */
+  readonly logicalId: string;
+
+  /** Name or ARN in the account. */
+  readonly physicalId: string;
+
+  /** For example `AWS::SQS::Queue`. */
+  readonly type: string;
+}
+
+interface AssetManifest {
+  readonly files?: Readonly<
+    Record<
+      string,
+      {
+        readonly source: { readonly path?: string; readonly packaging?: string };
+        readonly destinations: Readonly<
+          Record<string, { readonly bucketName: string; readonly objectKey: string }>
+        >;
+      }
+    >
+  >;
+}
+
+interface Template {
+  readonly Parameters?: Readonly<Record<string, { readonly Default?: string }>>;
+  readonly Resources: Readonly<Record<string, TemplateResource>>;
+}
+
+interface TemplateResource {
+  readonly Type: string;
+  readonly DependsOn?: string | readonly string[];
+}
+
+/** A stack of a CDK cloud assembly, deployed to a {@link Ministack} by CloudFormation. */
+export class CdkDeployment {
+  /**
+   * Uploads the file assets of a stack and creates the stack.
+   *
+   * @param ministack where to.
+   * @param cloudAssemblyDirectory what `cdk synth` or `app.synth()` wrote.
+   * @param stackId the stack's id in the assembly: the name of its `<id>.template.json`.
+   * @param props further options.
+   * @throws Error with the reason of each failed resource if the stack is not created.
+   */
+  static async deploy(
+    ministack: Ministack,
+    cloudAssemblyDirectory: string,
+    stackId: string,
+    props: CdkDeployProps = {},
+  ): Promise<CdkDeployment> {
+    const template = omitResources(
+      readJson<Template>(join(cloudAssemblyDirectory, `${stackId}.template.json`)),
+      props.omitResourceTypes ?? [],
+    );
+    const s3 = new S3Client({ ...ministack.clientConfig(), forcePathStyle: true });
+    const cloudFormation = new CloudFormationClient(ministack.clientConfig());
+    try {
+      await bootstrap(cloudFormation, template);
+      await uploadAssets(ministack, s3, cloudAssemblyDirectory, stackId);
+      const stackName = props.stackName ?? stackId;
+      await cloudFormation.send(
+        new CreateStackCommand({
+          StackName: stackName,
+          TemplateURL: await uploadTemplate(ministack, s3, stackName, template),
+          Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM', 'CAPABILITY_AUTO_EXPAND'],
+          Parameters: Object.entries(props.parameters ?? {}).map(([key, value]) => ({
+            ParameterKey: key,
+            ParameterValue: value,
+          })),
+        }),
+      );
+      const outputs = await waitForStack(cloudFormation, stackName, props.timeoutSeconds ?? 60);
+      return new CdkDeployment(
+        stackName,
+        outputs,
+        await listResources(cloudFormation, stackName),
+      );
+    } finally {
+      s3.destroy();
+      cloudFormation.destroy();
+    }
+  }
+
+  private constructor(
+    /** Name of the stack. */
+    readonly stackName: string,
+    /** Values of the stack's outputs by their keys. */
+    readonly outputs: Readonly<Record<string, string>>,
+    /** Resources of the stack by their logical ids. */
+    readonly resources: Readonly<Record<string, DeployedResource>>,
+  ) {}
+
+  /**
+   * Physical id of a resource.
+   *
+   * @throws Error if the stack has no such logical id.
+   */
+  physicalId(logicalId: string): string {
+    const resource = this.resources[logicalId];
+    if (resource === undefined) {
+      throw new Error(
+        `Stack ${this.stackName} has no resource ${logicalId}; it has: ` +
+          Object.keys(this.resources).sort().join(', '),
+      );
+    }
+    return resource.physicalId;
+  }
+
+  /** The resources of a type, in the order of their logical ids. */
+  resourcesOfType(type: string): DeployedResource[] {
+    return Object.values(this.resources)
+      .filter((resource) => resource.type === type)
+      .sort((a, b) => (a.logicalId < b.logicalId ? -1 : 1));
+  }
+}
+
+function readJson<T>(file: string): T {
+  return JSON.parse(readFileSync(file, 'utf8')) as T;
+}
+
+function omitResources(template: Template, types: readonly string[]): Template {
+  const omitted = new Set(
+    Object.entries(template.Resources)
+      .filter(([, resource]) => types.includes(resource.Type))
+      .map(([logicalId]) => logicalId),
+  );
+  if (omitted.size === 0) {
+    return template;
+  }
+  const kept = Object.entries(template.Resources)
+    .filter(([logicalId]) => !omitted.has(logicalId))
+    .map(([logicalId, { DependsOn, ...resource }]) => {
+      const dependencies = [DependsOn ?? []].flat().filter((id) => !omitted.has(id));
+      return [
+        logicalId,
+        dependencies.length > 0 ? { ...resource, DependsOn: dependencies } : resource,
+      ];
+    });
+  return { ...template, Resources: Object.fromEntries(kept) };
+}
+
+/**
+ * Creates what a stack looks up of a bootstrapped environment: the version parameter. Roles are not
+ * assumed, and buckets are made as assets need them.
+ */
+async function bootstrap(cloudFormation: CloudFormationClient, template: Template): Promise<void> {
+  const parameterName = template.Parameters?.BootstrapVersion?.Default;
+  if (parameterName === undefined) {
+    return;
+  }
+  const stackName = `bootstrap-${parameterName.replaceAll(/[^A-Za-z0-9]+/g, '-')}`;
+  const { StackSummaries } = await cloudFormation.send(
+    new ListStacksCommand({ StackStatusFilter: ['CREATE_COMPLETE'] }),
+  );
+  if (StackSummaries?.some((summary) => summary.StackName === stackName)) {
+    return;
+  }
+  await cloudFormation.send(
+    new CreateStackCommand({
+      StackName: stackName,
+      TemplateBody: JSON.stringify({
+        Resources: {
+          Version: {
+            Type: 'AWS::SSM::Parameter',
+            // Newer than any version that CDK asks for.
+            Properties: { Name: parameterName, Type: 'String', Value: '1000' },
+          },
+        },
+      }),
+    }),
+  );
+  await waitForStack(cloudFormation, stackName, 60);
+}
+
+async function uploadAssets(
+  ministack: Ministack,
+  s3: S3Client,
+  cloudAssemblyDirectory: string,
+  stackId: string,
+): Promise<void> {
+  const manifest = readJson<AssetManifest>(join(cloudAssemblyDirectory, `${stackId}.assets.json`));
+  const resolve = (text: string) =>
+    text
+      .replaceAll('${AWS::AccountId}', ministack.accountId)
+      .replaceAll('${AWS::Region}', ministack.region)
+      .replaceAll('${AWS::Partition}', 'aws');
+  for (const [id, { source, destinations }] of Object.entries(manifest.files ?? {})) {
+    if (source.path === undefined) {
+      throw new Error(`Asset ${id} of ${stackId} is not a file or directory; none else is known`);
+    }
+    const path = join(cloudAssemblyDirectory, source.path);
+    const body = source.packaging === 'zip' ? zipDirectory(path) : readFileSync(path);
+    for (const { bucketName, objectKey } of Object.values(destinations)) {
+      const bucket = resolve(bucketName);
+      await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+      await s3.send(
+        new PutObjectCommand({ Bucket: bucket, Key: resolve(objectKey), Body: body }),
+      );
+    }
+  }
+}
+
+/** CloudFormation takes a template of more than 51,200 bytes only from S3, so all go that way. */
+async function uploadTemplate(
+  ministack: Ministack,
+  s3: S3Client,
+  stackName: string,
+  template: Template,
+): Promise<string> {
+  const bucket = 'deployed-templates';
+  const key = `${stackName}.json`;
+  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  await s3.send(
+    new PutObjectCommand({ Bucket: bucket, Key: key, Body: JSON.stringify(template) }),
+  );
+  return `${ministack.endpoint}/${bucket}/${key}`;
+}
+
+/** Zips a directory; equal content gives an equal archive. */
+function zipDirectory(directory: string): Uint8Array {
+  const entries: Zippable = {};
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort()) {
+    const path = join(directory, name);
+    const stats = statSync(path);
+    if (stats.isFile()) {
+      entries[relative(directory, path).split(sep).join('/')] = [
+        readFileSync(path),
+        // Unix file mode in the upper half, as Lambda needs to read (and run) what it unpacks.
+        { os: 3, attrs: (0o100000 | (stats.mode & 0o777)) * 0x10000, mtime: '1980-01-01' },
+      ];
+    }
+  }
+  return zipSync(entries);
+}
+
+async function waitForStack(
+  cloudFormation: CloudFormationClient,
+  stackName: string,
+  timeoutSeconds: number,
+): Promise<Record<string, string>> {
+  const deadline = performance.now() + timeoutSeconds * 1000;
+  for (;;) {
+    const { Stacks } = await cloudFormation.send(
+      new DescribeStacksCommand({ StackName: stackName }),
+    );
+    const stack = Stacks?.[0];
+    const status = stack?.StackStatus ?? 'missing';
+    if (status === 'CREATE_COMPLETE') {
+      return Object.fromEntries(
+        (stack?.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']),
+      );
+    }
+    if (status !== 'CREATE_IN_PROGRESS' && !status.endsWith('_IN_PROGRESS')) {
+      throw new Error(
+        `Stack ${stackName} was not created (${status}):\n` +
+          (await failures(cloudFormation, stackName, stack?.StackStatusReason)),
+      );
+    }
+    if (performance.now() > deadline) {
+      throw new Error(
+        `Stack ${stackName} is still ${status} after ${timeoutSeconds} s:\n` +
+          (await failures(cloudFormation, stackName, stack?.StackStatusReason)),
+      );
+    }
+    await sleep(100);
+  }
+}
+
+async function failures(
+  cloudFormation: CloudFormationClient,
+  stackName: string,
+  statusReason: string | undefined,
+): Promise<string> {
+  const { StackEvents } = await cloudFormation.send(
+    new DescribeStackEventsCommand({ StackName: stackName }),
+  );
+  const reasons = (StackEvents ?? [])
+    .filter((event) => event.ResourceStatus?.endsWith('_FAILED'))
+    .map((event) => `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason}`)
+    .reverse();
+  return reasons.length > 0 ? reasons.join('\n') : (statusReason ?? 'no reason was given');
+}
+
+async function listResources(
+  cloudFormation: CloudFormationClient,
+  stackName: string,
+): Promise<Record<string, DeployedResource>> {
+  const resources: Record<string, DeployedResource> = {};
+  let nextToken: string | undefined;
+  do {
+    const page = await cloudFormation.send(
+      new ListStackResourcesCommand({ StackName: stackName, NextToken: nextToken }),
+    );
+    for (const summary of page.StackResourceSummaries ?? []) {
+      const logicalId = summary.LogicalResourceId ?? '';
+      resources[logicalId] = {
+        logicalId,
+        physicalId: summary.PhysicalResourceId ?? '',
+        type: summary.ResourceType ?? '',
+      };
+    }
+    nextToken = page.NextToken;
+  } while (nextToken !== undefined);
+  return resources;
+}

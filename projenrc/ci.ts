@@ -1,0 +1,90 @@
+import { type Project, TextFile, YamlFile } from 'projen';
+
+const CHECKOUT = { uses: 'actions/checkout@v6' };
+const TOOLS = [
+  { uses: 'actions/setup-python@v6', with: { 'python-version': '3.13' } },
+  { uses: 'actions/setup-go@v6', with: { 'go-version': '1.26' } },
+];
+
+function setupNode(version: string) {
+  return { uses: 'actions/setup-node@v6', with: { 'node-version': version } };
+}
+
+/** Adds the script that checks everything, and the workflows that run it and publish. */
+export function addCi(workspace: Project): void {
+  const script = new TextFile(workspace, '.ci/run', { executable: true, readonly: false });
+  for (const line of [
+    '#!/usr/bin/env bash',
+    `# ${script.marker}`,
+    '# Runs every check, then sums what the test runners said in one closing line.',
+    'set -uo pipefail',
+    'cd "$(dirname "$0")/.."',
+    'log=$(mktemp)',
+    `trap 'rm -f "$log"' EXIT`,
+    'npx projen test 2>&1 | tee "$log"',
+    'status=$?',
+    'node scripts/sum-tests.mjs "$log" || status=1',
+    'exit "$status"',
+  ]) {
+    script.addLine(line);
+  }
+
+  addWorkflow(workspace, 'build', {
+    on: { pull_request: {}, push: { branches: ['main'] } },
+    permissions: { contents: 'read' },
+    jobs: {
+      test: {
+        'runs-on': 'ubuntu-latest',
+        'timeout-minutes': 60,
+        strategy: { matrix: { node: ['20', '22', '24'] }, 'fail-fast': false },
+        steps: [CHECKOUT, setupNode('$' + '{{ matrix.node }}'), ...TOOLS, { run: 'bash .ci/run' }],
+      },
+      build: {
+        'runs-on': 'ubuntu-latest',
+        'timeout-minutes': 20,
+        steps: [
+          CHECKOUT,
+          setupNode('22'),
+          ...TOOLS,
+          { run: 'npx projen build' },
+          { name: 'Generated files are current', run: 'git diff --exit-code' },
+        ],
+      },
+    },
+  });
+  addWorkflow(workspace, 'release', {
+    on: { workflow_dispatch: {} },
+    permissions: { contents: 'write', 'id-token': 'write' },
+    concurrency: 'release',
+    jobs: {
+      publish: {
+        'runs-on': 'ubuntu-latest',
+        'timeout-minutes': 60,
+        steps: [
+          { ...CHECKOUT, with: { 'fetch-depth': 0 } },
+          setupNode('22'),
+          ...TOOLS,
+          { run: 'npx projen build' },
+          {
+            run: [
+              'git config user.name github-actions',
+              'git config user.email github-actions@github.com',
+              'npx lerna publish --yes',
+            ].join('\n'),
+            env: {
+              GITHUB_TOKEN: '$' + '{{ secrets.GITHUB_TOKEN }}',
+              NPM_CONFIG_PROVENANCE: 'true',
+            },
+          },
+        ],
+      },
+    },
+  });
+}
+
+function addWorkflow(workspace: Project, name: string, content: Record<string, unknown>): void {
+  new YamlFile(workspace, `.github/workflows/${name}.yml`, {
+    obj: { name, ...content },
+    readonly: false,
+  });
+}

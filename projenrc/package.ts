@@ -1,0 +1,210 @@
+import { JsonFile, javascript, type Task } from 'projen';
+import { currentVersion, NODE_FLOOR, VERSIONS } from './versions';
+import type { Workspace } from './workspace';
+
+export interface PackageOptions {
+  /** Folder name under `packages/`, and the published name behind the scope. */
+  readonly name: string;
+  readonly description: string;
+  readonly keywords: string[];
+  readonly deps?: string[];
+  readonly devDeps?: string[];
+  readonly peerDeps?: string[];
+  /** Sibling packages that the sources need at run time. */
+  readonly siblings?: Package[];
+  /** Sibling packages that only the tests need. */
+  readonly devSiblings?: Package[];
+  /** What the npm package holds besides `lib`. */
+  readonly files: string[];
+  /** Entry points besides the main one: sub-path to module under `src`, without extension. */
+  readonly entryPoints?: Record<string, string>;
+  /** Whether the tests need the setup of the CDK (no template validation at each synthesis). */
+  readonly cdk?: boolean;
+  /** Folders of Python that are type-checked and linted, relative to the package. */
+  readonly python?: string[];
+  /** Folders of pytest tests, relative to the package. */
+  readonly pythonTests?: string[];
+  /** Ambient type packages that the sources see. @default node's only */
+  readonly types?: string[];
+  /** Peer dependencies that only some users need. */
+  readonly optionalPeers?: string[];
+  /** Further folders of TypeScript that are checked but not published. */
+  readonly devFolders?: string[];
+}
+
+/** One published npm package of the workspace. */
+export class Package extends javascript.NodeProject {
+  public readonly checkTypes: Task;
+
+  constructor(workspace: Workspace, options: PackageOptions) {
+    const outdir = `packages/${options.name}`;
+    super({
+      parent: workspace,
+      outdir,
+      name: `@quorate/${options.name}`,
+      description: options.description,
+      keywords: options.keywords,
+      defaultReleaseBranch: 'main',
+      packageManager: javascript.NodePackageManager.NPM,
+      minNodeVersion: NODE_FLOOR,
+      license: 'Apache-2.0',
+      copyrightOwner: 'The Quorate Authors',
+      authorName: 'The Quorate Authors',
+      authorOrganization: true,
+      repository: 'https://github.com/quorate/quorate.git',
+      repositoryDirectory: outdir,
+      npmAccess: javascript.NpmAccess.PUBLIC,
+      entrypoint: 'lib/index.js',
+      deps: [...(options.deps ?? []), ...(options.siblings ?? []).map(siblingRange)],
+      devDeps: [...(options.devDeps ?? []), ...(options.devSiblings ?? []).map(siblingRange)],
+      peerDeps: options.peerDeps,
+      peerDependencyOptions: { pinnedDevDependency: false },
+      jest: false,
+      npmignoreEnabled: false,
+      buildWorkflow: false,
+      release: false,
+      depsUpgrade: false,
+      package: false,
+      github: false,
+      projenDevDependency: false,
+      gitignore: ['/lib/', '/dist/', '*.tsbuildinfo', '__pycache__/', '*.generated.ts'],
+    });
+    workspace.adopt(this);
+
+    this.tasks.addEnvironment('PATH', workspace.binariesPath('../..'));
+    this.package.addVersion(currentVersion(this.outdir));
+    this.package.addField('types', 'lib/index.d.ts');
+    this.package.addField('files', ['lib', '!lib/**/*.tsbuildinfo', ...options.files]);
+    if (options.optionalPeers) {
+      this.package.addField(
+        'peerDependenciesMeta',
+        Object.fromEntries(options.optionalPeers.map((peer) => [peer, { optional: true }])),
+      );
+    }
+    this.package.addField('exports', renderExports(options.entryPoints ?? {}));
+
+    const siblings = [...(options.siblings ?? []), ...(options.devSiblings ?? [])];
+    this.addTypeScript(options, siblings);
+    this.addJest(options);
+
+    this.preCompileTask.exec('npx projen setup', { name: 'setup', cwd: '../..' });
+    this.compileTask.exec('tsc --build tsconfig.json');
+    this.packageTask.exec('mkdir -p dist && npm pack --silent --pack-destination dist');
+
+    this.checkTypes = this.addTask('check:types', {
+      description: 'Check the types of TypeScript and Python',
+      steps: [{ exec: 'tsc --build tsconfig.json tsconfig.dev.json' }],
+    });
+    if (options.python?.length) {
+      const folders = options.python.map((folder) => `${outdir}/${folder}`).join(' ');
+      this.checkTypes.exec(`mypy ${folders}`, { cwd: '../..' });
+    }
+
+    this.testTask.reset('npx projen setup', { name: 'setup', cwd: '../..' });
+    this.testTask.exec('biome check --error-on-warnings .');
+    if (options.python?.length) {
+      this.testTask.exec('ruff check --quiet . && ruff format --check --quiet .');
+    }
+    this.testTask.spawn(this.checkTypes);
+    if (options.pythonTests?.length) {
+      const folders = options.pythonTests.map((folder) => `${outdir}/${folder}`).join(' ');
+      this.testTask.exec(`pytest ${folders}`, { cwd: '../..' });
+    }
+    this.testTask.exec('jest --ci', { receiveArgs: true });
+    this.addTask('test:watch', { exec: 'jest --watch', receiveArgs: true });
+
+    // The root installs for all packages; a change here only asks it to.
+    Object.assign(this.package, { installDependencies: () => workspace.requestInstall() });
+  }
+
+  private addTypeScript(options: PackageOptions, siblings: Package[]): void {
+    const references = (kind: string) =>
+      siblings.map((sibling) => ({ path: `../${folderOf(sibling)}/${kind}` }));
+    const compilerOptions = {
+      target: 'ES2022',
+      lib: ['ES2023', 'ESNext.Disposable'],
+      module: 'node16',
+      moduleResolution: 'node16',
+      strict: true,
+      noImplicitOverride: true,
+      noUncheckedIndexedAccess: true,
+      noFallthroughCasesInSwitch: true,
+      noUnusedLocals: true,
+      noUnusedParameters: true,
+      isolatedModules: true,
+      esModuleInterop: true,
+      resolveJsonModule: true,
+      skipLibCheck: true,
+      stripInternal: true,
+      types: options.types ?? ['node'],
+    };
+    new JsonFile(this, 'tsconfig.json', {
+      obj: {
+        compilerOptions: {
+          ...compilerOptions,
+          composite: true,
+          declaration: true,
+          declarationMap: true,
+          sourceMap: true,
+          inlineSources: true,
+          rootDir: 'src',
+          outDir: 'lib',
+          tsBuildInfoFile: 'lib/tsconfig.tsbuildinfo',
+        },
+        include: ['src'],
+        references: references('tsconfig.json'),
+      },
+      readonly: false,
+    });
+    new JsonFile(this, 'tsconfig.dev.json', {
+      obj: {
+        compilerOptions: { ...compilerOptions, noEmit: true, incremental: true, tsBuildInfoFile: 'lib/tsconfig.dev.tsbuildinfo' },
+        include: ['test', ...(options.devFolders ?? [])],
+        references: [{ path: './tsconfig.json' }, ...references('tsconfig.json')],
+      },
+      readonly: false,
+    });
+  }
+
+  private addJest(options: PackageOptions): void {
+    new JsonFile(this, 'jest.config.json', {
+      obj: {
+        displayName: options.name,
+        testEnvironment: 'node',
+        testMatch: ['<rootDir>/test/**/*.test.ts'],
+        transform: {
+          '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' }, sourceMaps: 'inline' }],
+        },
+        moduleNameMapper: {
+          '^@quorate/([^/]+)$': '<rootDir>/../$1/src',
+          '^@quorate/([^/]+)/(.+)$': '<rootDir>/../$1/src/$2',
+        },
+        modulePathIgnorePatterns: ['<rootDir>/lib/', '<rootDir>/dist/'],
+        setupFiles: options.cdk ? ['<rootDir>/test/setup.ts'] : [],
+      },
+      readonly: false,
+    });
+  }
+}
+
+function folderOf(sibling: Package): string {
+  return sibling.name.replace('@quorate/', '');
+}
+
+function siblingRange(sibling: Package): string {
+  return `${sibling.name}@^${currentVersion(sibling.outdir)}`;
+}
+
+function renderExports(entryPoints: Record<string, string>): Record<string, unknown> {
+  const entry = (module: string) => ({
+    types: `./lib/${module}.d.ts`,
+    default: `./lib/${module}.js`,
+  });
+  return {
+    '.': entry('index'),
+    ...Object.fromEntries(
+      Object.entries(entryPoints).map(([path, module]) => [`./${path}`, entry(module)]),
+    ),
+    './package.json': './package.json',
+  };
+}

@@ -1,0 +1,266 @@
+import { execFileSync } from 'node:child_process';
+import { JsonFile, javascript, ProjenrcFile } from 'projen';
+import { addCi } from './ci';
+import type { Package } from './package';
+import { addPython } from './python';
+import { NODE_FLOOR, VERSIONS } from './versions';
+
+/** Names the file that generated files point to. */
+class Projenrc extends ProjenrcFile {
+  public readonly filePath = '.projenrc.ts';
+}
+
+/** Installs what the other tasks need. Plain Node, since it runs before anything is installed. */
+const SETUP = 'node scripts/setup.mjs';
+
+/** The root of the repository: what concerns all packages. */
+export class Workspace extends javascript.NodeProject {
+  private readonly packages: Package[] = [];
+  private installRequested = false;
+
+  constructor() {
+    super({
+      name: 'quorate',
+      description: 'Self-managed etcd on EC2 Auto Scaling, without nursing',
+      defaultReleaseBranch: 'main',
+      packageManager: javascript.NodePackageManager.NPM,
+      projenVersion: VERSIONS.projen,
+      minNodeVersion: NODE_FLOOR,
+      license: 'Apache-2.0',
+      copyrightOwner: 'The Quorate Authors',
+      authorName: 'The Quorate Authors',
+      authorOrganization: true,
+      repository: 'https://github.com/quorate/quorate.git',
+      devDeps: [
+        `@biomejs/biome@${VERSIONS.biome}`,
+        `@swc/core@${VERSIONS.swcCore}`,
+        `@swc/jest@${VERSIONS.swcJest}`,
+        `@types/node@${VERSIONS.typesNode}`,
+        `constructs@${VERSIONS.constructs}`,
+        `jest@${VERSIONS.jest}`,
+        `lerna@${VERSIONS.lerna}`,
+        `tsx@${VERSIONS.tsx}`,
+        `typescript@${VERSIONS.typescript}`,
+      ],
+      allowScripts: ['@parcel/watcher', '@swc/core', 'esbuild', 'nx', 'unrs-resolver'],
+      jest: false,
+      npmignoreEnabled: false,
+      buildWorkflow: false,
+      release: false,
+      depsUpgrade: false,
+      package: false,
+      githubOptions: { mergify: false, pullRequestLint: true },
+      pullRequestTemplate: false,
+      projenrcJs: false,
+      gitignore: [
+        '.venv/',
+        '.cache/',
+        '.nx/',
+        '/dist/',
+        '*.tsbuildinfo',
+        '__pycache__/',
+        '.mypy_cache/',
+        '.pytest_cache/',
+        '.ruff_cache/',
+        '.hypothesis/',
+      ],
+    });
+    new Projenrc(this, 'projenrc');
+    this.package.addField('private', true);
+    this.package.addField('workspaces', ['packages/*']);
+    // Newer releases lack platform binaries in some registries.
+    this.package.addField('overrides', { 'unrs-resolver': '1.11.1' });
+    this.package.addVersion('0.0.0');
+    this.tasks.addEnvironment('PATH', this.binariesPath('.'));
+    this.defaultTask?.exec('tsx .projenrc.ts');
+
+    // A fresh clone has no node_modules, where npx must be allowed to fetch projen; and the lock
+    // file names no registry, whatever the configuration of whoever updates it.
+    this.npmrc.addConfig('yes', 'true');
+    this.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
+
+    this.addSetup();
+    this.addLerna();
+    this.addBiome();
+    addPython(this);
+    this.addChecks();
+    addCi(this);
+  }
+
+  /** Takes a package into the workspace; called by the package itself. */
+  public adopt(child: Package): void {
+    this.packages.push(child);
+  }
+
+  /** Asks for one installation at the end of the synthesis. */
+  public requestInstall(): void {
+    this.installRequested = true;
+  }
+
+  /** The PATH of tasks: the workspace's own tools first. `npx` in each task would cost seconds. */
+  public binariesPath(root: string): string {
+    const from = `$(cd ${root} && pwd)`;
+    return `$(echo "${from}/node_modules/.bin:${from}/.venv/bin:$PATH")`;
+  }
+
+  public override preSynthesize(): void {
+    super.preSynthesize();
+    const paths = this.packages.map((child) => `packages/${child.name.replace('@quorate/', '')}`);
+    new JsonFile(this, 'tsconfig.json', {
+      obj: {
+        files: [],
+        references: [
+          { path: './tsconfig.dev.json' },
+          ...paths.flatMap((path) => [
+            { path: `${path}/tsconfig.json` },
+            { path: `${path}/tsconfig.dev.json` },
+          ]),
+        ],
+      },
+      readonly: false,
+    });
+    new JsonFile(this, 'jest.config.json', {
+      obj: { projects: paths.map((path) => `<rootDir>/${path}`), maxWorkers: 2 },
+      readonly: false,
+    });
+  }
+
+  public override postSynthesize(): void {
+    super.postSynthesize();
+    if (this.installRequested) {
+      execFileSync('npm', ['install', '--no-audit', '--no-fund'], {
+        cwd: this.outdir,
+        stdio: 'inherit',
+      });
+    }
+  }
+
+  private addSetup(): void {
+    this.addTask('setup', {
+      description: 'Install what the other tasks need (Node packages, Python tools); quick if done',
+      exec: SETUP,
+    });
+    this.preCompileTask.exec(SETUP);
+    this.addTask('etcd', {
+      description: 'Show which etcd the tests use, and build it first where there is none',
+      steps: [{ exec: SETUP }, { exec: 'tsx packages/test-harness/scripts/etcd.ts' }],
+    });
+    const demo = 'packages/etcd-lifecycle/demo';
+    this.addTask('demo', {
+      description: 'Replace every member of a real etcd cluster through lifecycle events, live',
+      steps: [
+        { exec: SETUP },
+        { exec: `exec tsx --tsconfig ${demo}/tsconfig.json ${demo}/main.ts`, receiveArgs: true },
+      ],
+    });
+  }
+
+  private addLerna(): void {
+    new JsonFile(this, 'lerna.json', {
+      obj: {
+        $schema: 'node_modules/lerna/schemas/lerna-schema.json',
+        version: 'independent',
+        npmClient: 'npm',
+        command: {
+          version: {
+            allowBranch: 'main',
+            conventionalCommits: true,
+            message: 'chore(release): publish',
+          },
+          publish: { conventionalCommits: true },
+        },
+      },
+      marker: false,
+      readonly: false,
+    });
+    new JsonFile(this, 'nx.json', {
+      obj: {
+        analytics: false,
+        tui: { enabled: false },
+        targetDefaults: { compile: { dependsOn: ['^compile'] }, build: { dependsOn: ['^build'] } },
+      },
+      marker: false,
+      readonly: false,
+    });
+    // lerna changes version numbers in files that projen writes: write the rest of them to match.
+    this.package.setScript('version', 'npx projen && git add --all');
+    this.compileTask.exec('tsc --build');
+    this.packageTask.exec('lerna run package --stream=false --loglevel=warn');
+  }
+
+  private addBiome(): void {
+    new JsonFile(this, 'biome.json', {
+      obj: {
+        $schema: './node_modules/@biomejs/biome/configuration_schema.json',
+        vcs: { enabled: true, clientKind: 'git', useIgnoreFile: true },
+        files: {
+          includes: [
+            '**/*.ts',
+            '**/*.mjs',
+            '!**/lib',
+            '!**/dist',
+            '!**/*.generated.ts',
+            '!**/cdk.out',
+          ],
+        },
+        formatter: { indentStyle: 'space', indentWidth: 2, lineWidth: 100 },
+        javascript: { formatter: { quoteStyle: 'single' } },
+        assist: { actions: { source: { organizeImports: 'on' } } },
+        linter: {
+          rules: {
+            preset: 'recommended',
+            correctness: { noUnusedImports: 'error', noUnusedVariables: 'error' },
+            style: { useImportType: 'error', noNonNullAssertion: 'error' },
+            suspicious: { noExplicitAny: 'error' },
+          },
+        },
+      },
+      marker: false,
+      readonly: false,
+    });
+  }
+
+  private addChecks(): void {
+    new JsonFile(this, 'tsconfig.dev.json', {
+      obj: {
+        compilerOptions: {
+          target: 'ES2022',
+          module: 'node16',
+          moduleResolution: 'node16',
+          strict: true,
+          noEmit: true,
+          incremental: true,
+          tsBuildInfoFile: '.cache/tsconfig.dev.tsbuildinfo',
+          skipLibCheck: true,
+          types: ['node'],
+        },
+        include: ['.projenrc.ts', 'projenrc'],
+      },
+      readonly: false,
+    });
+    this.addTask('format', {
+      description: 'Format and lint everything, and mend what can be mended',
+      steps: [
+        { exec: SETUP },
+        { exec: 'biome check --write --log-level=warn .' },
+        { exec: 'ruff check --fix --quiet . ; ruff format --quiet .' },
+      ],
+    });
+    const lint = this.addTask('check:lint', {
+      description: 'Check format and lint of TypeScript and Python',
+      steps: [
+        { exec: 'biome check --error-on-warnings --log-level=warn .' },
+        { exec: 'ruff check --quiet . && ruff format --check --quiet .' },
+      ],
+    });
+    const types = this.addTask('check:types', {
+      description: 'Check the types of TypeScript and Python',
+      steps: [{ exec: 'tsc --build' }, { exec: 'mypy' }],
+    });
+    this.testTask.reset(SETUP, { name: 'setup' });
+    this.testTask.spawn(lint);
+    this.testTask.spawn(types);
+    this.testTask.exec('pytest', { name: 'pytest' });
+    this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });
+  }
+}
