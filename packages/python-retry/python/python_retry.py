@@ -459,13 +459,8 @@ class CircuitBreaker:
     def _settle(self, outcome: _CircuitEvent, permit: _Permit) -> None:
         """Turn a permit in for its outcome."""
         state = self._circuit
-        if (
-            outcome == _SUCCESS
-            and not state.failures
-            and state.phase == _CLOSED
-            and permit[0] == state.generation
-        ):
-            return  # as _circuit_step would answer, without the lock
+        if outcome == _SUCCESS and not state.failures and state.phase == _CLOSED:
+            return  # nothing to change, from whichever generation: as _circuit_step, without lock
         self._advance(outcome, permit)
 
     def _advance(self, event: _CircuitEvent, permit: _Permit | None) -> _Permit | None:

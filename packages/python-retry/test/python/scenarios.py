@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import contextlib
+import gc
+import importlib
 import logging
 import os
 import pickle
 import queue
+import random
 import sys
 import threading
+import time
 
 import python_retry
 from python_retry import (
@@ -71,10 +77,6 @@ class Metrics:
 
 class PermanentError(ConnectionError):
     is_retriable = False
-
-
-class Interrupted(BaseException):
-    """Not an Exception, like KeyboardInterrupt, but harmless to the worker of the tests."""
 
 
 class Operation:
@@ -158,7 +160,7 @@ def retry(script, options=None, draws=(0.5,), retriable=("ConnectionError",), me
             lambda: retry_with_backoff(
                 operation,
                 "fetch",
-                retriable_exceptions=tuple(getattr(__builtins__module(), n) for n in retriable),
+                retriable_exceptions=tuple(getattr(builtins, n) for n in retriable),
                 metrics_logger=logger,
                 clock=clock,
                 sleep=clock.sleep,
@@ -173,12 +175,6 @@ def retry(script, options=None, draws=(0.5,), retriable=("ConnectionError",), me
         "logs": records.lines,
         "metrics": [] if logger is None else logger.calls,
     }
-
-
-def __builtins__module():
-    import builtins
-
-    return builtins
 
 
 def guarded(calls, breaker=None, options=None):
@@ -262,6 +258,23 @@ def breaker(options, steps):
     return trace
 
 
+@contextlib.contextmanager
+def slow_core():
+    """Let other threads run between the moment a new state is computed and the one it is kept."""
+    step = python_retry._circuit_step
+
+    def slow_step(*args):
+        result = step(*args)
+        time.sleep(0.002)
+        return result
+
+    python_retry._circuit_step = slow_step
+    try:
+        yield
+    finally:
+        python_retry._circuit_step = step
+
+
 def probes_at_a_barrier(threads, probes):
     """Let many threads call at once when the circuit is due; the probes end only after the rest."""
     clock = Clock()
@@ -269,31 +282,28 @@ def probes_at_a_barrier(threads, probes):
     circuit.record_failure()
     clock.advance(10)
     barrier = threading.Barrier(threads)
-    refused = threading.Semaphore(0)
+    others_done = threading.Event()
     answers = queue.SimpleQueue()
     calls = queue.SimpleQueue()
 
     def operation():
         calls.put(1)
-        for _ in range(threads - probes):
-            if not refused.acquire(timeout=WAIT):
-                raise TimeoutError("fewer callers were refused than expected")
-        for _ in range(threads - probes):
-            refused.release()
+        if not others_done.wait(WAIT):
+            raise TimeoutError("more callers than the allowed probes are in the operation")
         return "recovered"
 
     def caller():
         barrier.wait(WAIT)
-        answer = retry_with_circuit_breaker(operation, "probe", circuit, max_retries=1)
-        if answer is None:
-            refused.release()
-        answers.put(answer)
+        answers.put(retry_with_circuit_breaker(operation, "probe", circuit, max_retries=1))
+        if answers.qsize() == threads - probes:
+            others_done.set()
 
     crowd = [threading.Thread(target=caller) for _ in range(threads)]
-    for thread in crowd:
-        thread.start()
-    for thread in crowd:
-        thread.join(WAIT * 2)
+    with slow_core():
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join(WAIT * 2)
     given = [answers.get(timeout=WAIT) for _ in range(threads)]
     return {
         "calls": calls.qsize(),
@@ -313,10 +323,11 @@ def failures_at_a_barrier(threads):
         circuit.record_failure()
 
     crowd = [threading.Thread(target=caller) for _ in range(threads)]
-    for thread in crowd:
-        thread.start()
-    for thread in crowd:
-        thread.join(WAIT)
+    with slow_core():
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join(WAIT)
     return circuit.state
 
 
@@ -374,15 +385,16 @@ def delays(cases):
     return [python_retry._backoff_delay(*case) for case in cases]
 
 
-def delays_of_forks():
-    """Return the first delay that each of two forks of this process draws."""
+def delays_of_copies():
+    """Return the first delay of each of two copies of this process, like two restored snapshots."""
     found = []
     for _ in range(2):
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
+            random.seed(7)  # undoes that Python seeds its own generator anew after a fork
             sleeps = []
-            retry_with_backoff(Operation(["fail", "ok"]), "fork", sleep=sleeps.append)
+            retry_with_backoff(Operation(["fail", "ok"]), "copy", sleep=sleeps.append)
             os.write(writer, repr(sleeps[0]).encode())
             os._exit(0)
         os.close(writer)
@@ -413,8 +425,6 @@ def nested_retry():
 
 def traceback_cycles():
     """Count what the collector has to free after failed calls: frames that hold their own error."""
-    import gc
-
     with Records():
         gc.collect()
         gc.disable()
@@ -433,12 +443,11 @@ def public_surface():
 
 
 def modules_that_importing_adds():
-    """Return the modules beyond the four allowed ones that the import loads, in a fresh module table."""
-    import random  # noqa: F401
-    import time  # noqa: F401
-
-    del sys.modules["python_retry"]
-    before = set(sys.modules)
-    import python_retry as again  # noqa: F401
-
-    return sorted(set(sys.modules) - before)
+    """Return the modules that a first import loads beyond the four allowed ones."""
+    loaded = sys.modules.pop("python_retry")
+    try:
+        before = set(sys.modules)
+        importlib.import_module("python_retry")
+        return sorted(set(sys.modules) - before)
+    finally:
+        sys.modules["python_retry"] = loaded

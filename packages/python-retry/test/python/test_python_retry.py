@@ -1,0 +1,148 @@
+"""Properties of the delay and of the breaker, over whatever Hypothesis can think of."""
+
+from __future__ import annotations
+
+import python_retry
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from python_retry import CircuitBreaker, retry_with_backoff
+
+YEAR = 31_536_000.0
+
+
+@given(
+    attempt=st.integers(1, 10_000),
+    base_delay=st.floats(0, 1e308) | st.integers(0, 10**300),
+    jitter_factor=st.floats(0, 1e308),
+    draw=st.floats(0, 1, exclude_max=True),
+)
+def test_a_delay_lies_between_the_backoff_and_its_jitter(attempt, base_delay, jitter_factor, draw):
+    delay = python_retry._backoff_delay(attempt, base_delay, jitter_factor, draw)
+    exact = min(base_delay * 2 ** min(attempt - 1, 62), YEAR)
+    assert exact <= delay <= min(exact * (1 + jitter_factor) * (1 + 1e-12), YEAR)
+
+
+@given(
+    failures=st.integers(0, 8),
+    max_retries=st.integers(1, 6),
+    draws=st.lists(st.floats(0, 1, exclude_max=True), min_size=8, max_size=8),
+)
+def test_attempts_and_sleeps_are_as_many_as_the_failures_call_for(failures, max_retries, draws):
+    sleeps = []
+    calls = []
+
+    class Rng:
+        def random(self):
+            return draws[len(sleeps)]
+
+    def operation():
+        calls.append(1)
+        if len(calls) <= failures:
+            raise ConnectionError
+        return "ok"
+
+    answer = retry_with_backoff(
+        operation, "property", max_retries, 2, 0.5, sleep=sleeps.append, rng=Rng()
+    )
+    assert len(calls) == min(failures + 1, max_retries)
+    assert answer == ("ok" if failures < max_retries else None)
+    assert len(sleeps) == len(calls) - 1
+    assert sleeps == [2 * 2**n * (1 + 0.5 * draws[n]) for n in range(len(sleeps))]
+
+
+class Circuit(RuleBasedStateMachine):
+    """A breaker beside a plain replay of its pure core: the shortcuts without a lock must agree."""
+
+    @initialize(
+        failure_threshold=st.integers(1, 3),
+        reset_timeout=st.integers(0, 20),
+        probes=st.integers(1, 3),
+        lease=st.integers(1, 30),
+    )
+    def start(self, failure_threshold, reset_timeout, probes, lease):
+        self.now = 100.0
+        self.breaker = CircuitBreaker(
+            failure_threshold,
+            reset_timeout,
+            half_open_max_calls=probes,
+            lease=lease,
+            clock=lambda: self.now,
+        )
+        self.replay = self.breaker._circuit
+        self.permits = []  # (permit, end of its lease), until they are settled
+
+    @rule(seconds=st.integers(0, 40))
+    def let_time_pass(self, seconds):
+        before = self.breaker._circuit
+        self.now += seconds
+        assert self.breaker._circuit is before
+
+    @rule()
+    def admit(self):
+        before = self.breaker._circuit
+        permit = self.breaker._acquire()
+        self.replay, expected = python_retry._circuit_step(
+            self.breaker._rules, self.replay, "admit", None, self.now
+        )
+        assert permit == expected
+        if permit is not None:
+            assert not permit[1] or permit not in [known for known, _ in self.permits]
+            self.permits.append((permit, self.now + self.breaker.lease))
+        if before.phase == "OPEN":
+            due = self.now - before.opened_at >= self.breaker.reset_timeout
+            assert (permit is not None) == due
+
+    @precondition(lambda self: self.permits)
+    @rule(which=st.integers(0, 100), outcome=st.sampled_from(["success", "failure", "ignore"]))
+    def settle(self, which, outcome):
+        permit, _ = self.permits.pop(which % len(self.permits))
+        before = self.breaker._circuit
+        self.breaker._settle(outcome, permit)
+        self.replay, nothing = python_retry._circuit_step(
+            self.breaker._rules, self.replay, outcome, permit, self.now
+        )
+        assert nothing is None
+        if permit[0] != before.generation or before.phase == "OPEN":
+            assert self.breaker._circuit is before, "a late result moved the circuit"
+        if self.breaker._circuit.phase != before.phase:
+            assert self.breaker._circuit.generation == before.generation + 1
+
+    @precondition(lambda self: self.permits)
+    @rule(which=st.integers(0, 100))
+    def die(self, which):
+        self.permits.pop(which % len(self.permits))
+
+    @invariant()
+    def agrees_with_the_core(self):
+        for name in python_retry._Circuit.__slots__:
+            assert getattr(self.breaker._circuit, name) == getattr(self.replay, name), name
+
+    @invariant()
+    def never_more_live_probes_than_allowed(self):
+        generation = self.breaker._circuit.generation
+        live = [
+            permit
+            for permit, until in self.permits
+            if permit[0] == generation and permit[1] and until > self.now
+        ]
+        assert len(live) <= self.breaker.half_open_max_calls
+        assert len(self.breaker._circuit.probes) <= self.breaker.half_open_max_calls
+
+    @invariant()
+    def keeps_to_its_threshold(self):
+        circuit = self.breaker._circuit
+        assert circuit.failures < self.breaker.failure_threshold
+        assert circuit.phase == "HALF_OPEN" or not circuit.probes
+
+    @invariant()
+    def a_healthy_dependency_gets_back_to_closed(self):
+        rules, state = self.breaker._rules, self.breaker._circuit
+        later = self.now + rules.reset_timeout + rules.lease
+        state, permit = python_retry._circuit_step(rules, state, "admit", None, later)
+        assert permit is not None
+        state, _ = python_retry._circuit_step(rules, state, "success", permit, later)
+        assert state.phase == "CLOSED"
+
+
+TestCircuit = Circuit.TestCase
