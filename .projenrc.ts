@@ -50,15 +50,12 @@ new Package(workspace, {
   name: 'etcd-lifecycle',
   description: 'A CDK construct that lets an Auto Scaling group replace etcd members safely',
   keywords: ['aws', 'cdk', 'etcd', 'autoscaling', 'lifecycle-hook', 'quorum', 'kubernetes'],
-  files: ['lambda', '!**/__pycache__'],
+  files: ['bootstrap', 'lambda', '!**/__pycache__'],
   cdk: true,
   python: ['lambda'],
   pythonTests: ['test'],
   devFolders: ['demo'],
-  peerDeps: [
-    `aws-cdk-lib@^${VERSIONS.awsCdkLibFloor}`,
-    `constructs@^${VERSIONS.constructsFloor}`,
-  ],
+  peerDeps: [`aws-cdk-lib@^${VERSIONS.awsCdkLibFloor}`, `constructs@^${VERSIONS.constructsFloor}`],
   devDeps: [
     `@aws-sdk/client-dynamodb@${VERSIONS.awsSdk}`,
     `@aws-sdk/client-sqs@${VERSIONS.awsSdk}`,

@@ -1,5 +1,5 @@
 import { JsonFile, javascript, type Task } from 'projen';
-import { currentVersion, NODE_FLOOR, VERSIONS } from './versions';
+import { currentVersion, NODE_FLOOR } from './versions';
 import type { Workspace } from './workspace';
 
 export interface PackageOptions {
@@ -83,8 +83,7 @@ export class Package extends javascript.NodeProject {
     }
     this.package.addField('exports', renderExports(options.entryPoints ?? {}));
 
-    const siblings = [...(options.siblings ?? []), ...(options.devSiblings ?? [])];
-    this.addTypeScript(options, siblings);
+    this.addTypeScript(options);
     this.addJest(options);
 
     this.preCompileTask.exec('npx projen setup', { name: 'setup', cwd: '../..' });
@@ -117,9 +116,9 @@ export class Package extends javascript.NodeProject {
     Object.assign(this.package, { installDependencies: () => workspace.requestInstall() });
   }
 
-  private addTypeScript(options: PackageOptions, siblings: Package[]): void {
-    const references = (kind: string) =>
-      siblings.map((sibling) => ({ path: `../${folderOf(sibling)}/${kind}` }));
+  private addTypeScript(options: PackageOptions): void {
+    const referTo = (siblings: Package[] = []) =>
+      siblings.map((sibling) => ({ path: `../${folderOf(sibling)}/tsconfig.json` }));
     const compilerOptions = {
       target: 'ES2022',
       lib: ['ES2023', 'ESNext.Disposable'],
@@ -152,15 +151,24 @@ export class Package extends javascript.NodeProject {
           tsBuildInfoFile: 'lib/tsconfig.tsbuildinfo',
         },
         include: ['src'],
-        references: references('tsconfig.json'),
+        references: referTo(options.siblings),
       },
       readonly: false,
     });
     new JsonFile(this, 'tsconfig.dev.json', {
       obj: {
-        compilerOptions: { ...compilerOptions, noEmit: true, incremental: true, tsBuildInfoFile: 'lib/tsconfig.dev.tsbuildinfo' },
+        compilerOptions: {
+          ...compilerOptions,
+          noEmit: true,
+          incremental: true,
+          tsBuildInfoFile: 'lib/tsconfig.dev.tsbuildinfo',
+        },
         include: ['test', ...(options.devFolders ?? [])],
-        references: [{ path: './tsconfig.json' }, ...references('tsconfig.json')],
+        references: [
+          { path: './tsconfig.json' },
+          ...referTo(options.siblings),
+          ...referTo(options.devSiblings),
+        ],
       },
       readonly: false,
     });

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { JsonFile, javascript, ProjenrcFile } from 'projen';
 import { addCi } from './ci';
 import type { Package } from './package';
@@ -132,6 +134,11 @@ export class Workspace extends javascript.NodeProject {
         cwd: this.outdir,
         stdio: 'inherit',
       });
+      // The stamp by which the set-up knows that nothing is left to install.
+      copyFileSync(
+        join(this.outdir, 'package-lock.json'),
+        join(this.outdir, 'node_modules', '.installed-lock.json'),
+      );
     }
   }
 

@@ -105,7 +105,8 @@ class Member:
     Attributes:
         id: The member id (an unsigned 64-bit number; etcdctl prints it in hexadecimal).
         name: The name that it started with; empty until it has started once.
-        host: The host of its peer URL.
+        host: The host of its first peer URL.
+        peer_urls: Its peer URLs, as the list has them.
         learner: Whether it is a learner, which has no vote.
         status: Its own answer; None when it did not answer in time.
         alarmed: Whether an alarm (NOSPACE, CORRUPT) stands for it.
@@ -114,6 +115,7 @@ class Member:
     id: int
     name: str
     host: str
+    peer_urls: tuple[str, ...] = ()
     learner: bool = False
     status: MemberStatus | None = None
     alarmed: bool = False
@@ -181,6 +183,7 @@ class ClusterView:
         quorate: Whether a quorum answered the linearizable list.
         cluster_id: The etcd cluster id that the answers carried; None when nobody answered.
         foreign: Addresses of instances that answered with another cluster id than the recorded one.
+        silent: Why addresses that were asked gave no usable answer, by address.
         seed: The record of the bootstrap; None when the cluster was never seeded.
         first_seen: For a held instance, or a member without an instance: when it was first seen so,
             in seconds since the epoch. Keys are instance ids and member ids (in decimal).
@@ -195,6 +198,7 @@ class ClusterView:
     quorate: bool = False
     cluster_id: int | None = None
     foreign: tuple[str, ...] = ()
+    silent: Mapping[str, str] = field(default_factory=dict)
     seed: Seed | None = None
     first_seen: Mapping[str, float] = field(default_factory=dict)
     recorded: Mapping[str, int] = field(default_factory=dict)
@@ -240,12 +244,20 @@ class Policy:
             removed.
         max_promotion_lag: How many log entries a learner may be behind the leader when it is
             promoted. etcd itself accepts 10 % of the whole log.
+        peer_scheme: ``http`` or ``https``.
+        peer_port: The port at which members reach each other.
     """
 
     replacement_deadline: float = 3600
     launch_deadline: float = 1800
     stale_grace: float = 300
     max_promotion_lag: int = 1000
+    peer_scheme: str = "http"
+    peer_port: int = 2380
+
+    def peer_url(self, address: str) -> str:
+        """The peer URL of a member at this address."""
+        return f"{self.peer_scheme}://{address}:{self.peer_port}"
 
 
 # What may be done. Each is one side effect, or one group of side effects that ends the same however

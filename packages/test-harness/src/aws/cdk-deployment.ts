@@ -106,11 +106,7 @@ export class CdkDeployment {
         }),
       );
       const outputs = await waitForStack(cloudFormation, stackName, props.timeoutSeconds ?? 60);
-      return new CdkDeployment(
-        stackName,
-        outputs,
-        await listResources(cloudFormation, stackName),
-      );
+      return new CdkDeployment(stackName, outputs, await listResources(cloudFormation, stackName));
     } finally {
       s3.destroy();
       cloudFormation.destroy();
@@ -215,11 +211,16 @@ async function uploadAssets(
   stackId: string,
 ): Promise<void> {
   const manifest = readJson<AssetManifest>(join(cloudAssemblyDirectory, `${stackId}.assets.json`));
+  const pseudoParameters: Readonly<Record<string, string>> = {
+    AccountId: ministack.accountId,
+    Region: ministack.region,
+    Partition: 'aws',
+  };
   const resolve = (text: string) =>
-    text
-      .replaceAll('${AWS::AccountId}', ministack.accountId)
-      .replaceAll('${AWS::Region}', ministack.region)
-      .replaceAll('${AWS::Partition}', 'aws');
+    text.replaceAll(
+      /\$\{AWS::(\w+)\}/g,
+      (placeholder, name: string) => pseudoParameters[name] ?? placeholder,
+    );
   for (const [id, { source, destinations }] of Object.entries(manifest.files ?? {})) {
     if (source.path === undefined) {
       throw new Error(`Asset ${id} of ${stackId} is not a file or directory; none else is known`);
@@ -229,9 +230,7 @@ async function uploadAssets(
     for (const { bucketName, objectKey } of Object.values(destinations)) {
       const bucket = resolve(bucketName);
       await s3.send(new CreateBucketCommand({ Bucket: bucket }));
-      await s3.send(
-        new PutObjectCommand({ Bucket: bucket, Key: resolve(objectKey), Body: body }),
-      );
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: resolve(objectKey), Body: body }));
     }
   }
 }
@@ -246,9 +245,7 @@ async function uploadTemplate(
   const bucket = 'deployed-templates';
   const key = `${stackName}.json`;
   await s3.send(new CreateBucketCommand({ Bucket: bucket }));
-  await s3.send(
-    new PutObjectCommand({ Bucket: bucket, Key: key, Body: JSON.stringify(template) }),
-  );
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: JSON.stringify(template) }));
   return `${ministack.endpoint}/${bucket}/${key}`;
 }
 
@@ -312,7 +309,10 @@ async function failures(
   );
   const reasons = (StackEvents ?? [])
     .filter((event) => event.ResourceStatus?.endsWith('_FAILED'))
-    .map((event) => `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason}`)
+    .map(
+      (event) =>
+        `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason}`,
+    )
     .reverse();
   return reasons.length > 0 ? reasons.join('\n') : (statusReason ?? 'no reason was given');
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -74,7 +74,9 @@ export interface EtcdTimeout {
 }
 
 const TIMEOUT_MS = 20_000;
-const VALUE_BYTES = 64 * 1024;
+const FILL_BATCH = 16;
+/** Twice as many in hexadecimal. */
+const FILL_BYTES = 32 * 1024;
 
 /**
  * A cluster of real etcd processes on loopback addresses, each on its own address with the ports 2379
@@ -183,14 +185,11 @@ export class EtcdCluster {
     const asked = this.all.filter((member) => member.running && !member.paused);
     const statuses = await Promise.all(
       asked.map(async (member): Promise<[EtcdMember, EtcdStatus] | undefined> => {
-        const gateway = member.gateway({ timeoutMs: 1_000 });
         try {
-          return [member, await gateway.status()];
+          return [member, await this.gateway(member).status({ timeoutMs: 1_000 })];
         } catch {
           // A member that does not answer leads nothing that a client could use.
           return undefined;
-        } finally {
-          gateway.close();
         }
       }),
     );
@@ -238,22 +237,19 @@ export class EtcdCluster {
    *
    * @returns The size of the leader's database, in bytes.
    */
-  async fill(bytes: number): Promise<number> {
-    const batch = 16;
-    for (let sequence = 0; ; sequence += batch) {
-      const size = await this.atLeader(async (gateway) => (await gateway.status()).dbSize);
-      if (size >= bytes) {
-        return size;
+  fill(bytes: number): Promise<number> {
+    return this.atLeader(async (gateway) => {
+      for (let sequence = 0; ; sequence += FILL_BATCH) {
+        const { dbSize } = await gateway.status();
+        if (dbSize >= bytes) {
+          return dbSize;
+        }
+        const puts = Array.from({ length: FILL_BATCH }, (_, index) =>
+          gateway.put(`/quorate/fill/${sequence + index}`, randomBytes(FILL_BYTES).toString('hex')),
+        );
+        await Promise.all(puts);
       }
-      await Promise.all(
-        Array.from({ length: batch }, (_, index) =>
-          this.put(
-            `/quorate/fill/${sequence + index}`,
-            randomBytes((VALUE_BYTES * 3) / 4).toString('base64'),
-          ),
-        ),
-      );
-    }
+    });
   }
 
   /**
@@ -281,10 +277,21 @@ export class EtcdCluster {
     return learner;
   }
 
-  /** Makes a voter of a learner, as soon as it is in sync with the leader. */
+  /**
+   * Makes a voter of a learner, as soon as it is in sync with the leader.
+   *
+   * The leader answers before the learner has heard of it: this waits for the learner too, if it runs.
+   */
   async promote(member: EtcdMember, options: EtcdTimeout = {}): Promise<void> {
     const id = await this.idOf(member);
     await this.change(`promote ${member.name}`, options, (gateway) => gateway.memberPromote(id));
+    if (member.running && !member.paused) {
+      await waitUntil(
+        `${member.name} to know that it is a voter`,
+        async () => !(await this.gateway(member).status()).isLearner || undefined,
+        { timeoutMs: options.timeoutMs ?? TIMEOUT_MS },
+      );
+    }
   }
 
   /**
@@ -330,7 +337,7 @@ export class EtcdCluster {
         }
         return undefined;
       },
-      { timeoutMs: options.timeoutMs ?? TIMEOUT_MS, retryable: passing },
+      { timeoutMs: options.timeoutMs ?? TIMEOUT_MS, retryable: passes },
     );
   }
 
@@ -432,11 +439,30 @@ export class EtcdCluster {
     options: EtcdTimeout,
     operation: (gateway: EtcdGateway) => Promise<T>,
   ): Promise<T> {
-    return waitUntil(`etcd to ${what}`, () => this.atLeader(operation).then(asDefined), {
+    return waitUntil(`etcd to ${what}`, async () => ({ result: await this.atLeader(operation) }), {
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       intervalMs: 100,
-      retryable: passing,
-    });
+      retryable: passes,
+    }).then(({ result }) => result);
+  }
+}
+
+/** Whether etcd refused for a reason that passes with time, having changed nothing. */
+function passes(error: unknown): boolean {
+  if (!(error instanceof EtcdError)) {
+    return false;
+  }
+  switch (error.code) {
+    // "unhealthy cluster" (up to 5 s after a change), "no leader", "rpc not supported for learner".
+    case GrpcCode.UNAVAILABLE:
+      return true;
+    // Not so: "too many learner members in cluster", "Peer URLs already exists".
+    case GrpcCode.FAILED_PRECONDITION:
+      return /in sync with leader|not leader/.test(error.reason);
+    case GrpcCode.UNKNOWN:
+      return /raft proposal dropped/.test(error.reason);
+    default:
+      return false;
   }
 }
 

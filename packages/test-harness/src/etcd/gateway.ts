@@ -71,6 +71,16 @@ export interface EtcdGatewayProps {
   readonly timeoutMs?: number;
 }
 
+/** How one call is made. */
+export interface EtcdCallOptions {
+  /**
+   * How long this call may take, in milliseconds.
+   *
+   * @default - as the gateway was told
+   */
+  readonly timeoutMs?: number;
+}
+
 /** A member as the cluster lists it. Ids are decimal: etcdctl prints the same numbers in hex. */
 export interface EtcdMemberInfo {
   /** The id of the member, a decimal of up to 64 bits. */
@@ -197,8 +207,8 @@ export class EtcdGateway {
   }
 
   /** What the member says of itself. Answered without a quorum, also by a learner. */
-  async status(): Promise<EtcdStatus> {
-    const answer = await this.call('/v3/maintenance/status', {});
+  async status(options: EtcdCallOptions = {}): Promise<EtcdStatus> {
+    const answer = await this.call('/v3/maintenance/status', {}, options);
     const header = (answer.header ?? {}) as Json;
     return {
       clusterId: text(header.cluster_id),
@@ -264,8 +274,12 @@ export class EtcdGateway {
    * @throws EtcdError if etcd answers with an error.
    * @throws EtcdNoAnswerError if there is no answer.
    */
-  async call(path: string, body: object): Promise<Json> {
-    const { status, text: answer } = await this.exchange(path, JSON.stringify(body));
+  async call(path: string, body: object, options: EtcdCallOptions = {}): Promise<Json> {
+    const { status, text: answer } = await this.exchange(
+      path,
+      JSON.stringify(body),
+      options.timeoutMs ?? this.timeoutMs,
+    );
     let parsed: unknown;
     try {
       parsed = JSON.parse(answer);
@@ -298,6 +312,7 @@ export class EtcdGateway {
   private exchange(
     path: string,
     body: string,
+    timeoutMs: number,
   ): Promise<{ readonly status: number; readonly text: string }> {
     return new Promise((succeed, fail) => {
       const send = this.base.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -319,7 +334,7 @@ export class EtcdGateway {
           headers: {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
-            'grpc-timeout': `${Math.max(1, Math.floor(this.timeoutMs * 0.9))}m`,
+            'grpc-timeout': `${Math.max(1, Math.floor(timeoutMs * 0.9))}m`,
           },
         },
         (response: IncomingMessage) => {
@@ -336,10 +351,10 @@ export class EtcdGateway {
         },
       );
       const timer = setTimeout(() => {
-        const error: NodeJS.ErrnoException = new Error(`nothing within ${this.timeoutMs} ms`);
+        const error: NodeJS.ErrnoException = new Error(`nothing within ${timeoutMs} ms`);
         error.code = 'ETIMEDOUT';
         request.destroy(error);
-      }, this.timeoutMs);
+      }, timeoutMs);
       request.on('error', noAnswer);
       request.end(body);
     });

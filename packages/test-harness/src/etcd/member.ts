@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -69,8 +69,9 @@ export interface EtcdMemberProps {
   readonly extraFlags?: readonly string[];
 }
 
-/** The last lines of the log that an error quotes. */
-const LOG_LINES_IN_ERRORS = 12;
+/** How many lines of the log an error quotes. */
+const LOG_HEAD_LINES = 2;
+const LOG_TAIL_LINES = 12;
 
 /** How long a start may take, in milliseconds. */
 const START_TIMEOUT_MS = 30_000;
@@ -106,6 +107,8 @@ export class EtcdMember {
   private ended: Promise<EtcdExit> | undefined;
   private lastExit: EtcdExit | undefined;
   private wasPaused = false;
+  /** Where in the log the present process began. */
+  private logOffset = 0;
 
   constructor(private readonly props: EtcdMemberProps) {
     const scheme = props.certificates ? 'https' : 'http';
@@ -313,17 +316,8 @@ export class EtcdMember {
   }
 
   /** The last lines of the log, oldest first. */
-  logTail(lines: number = LOG_LINES_IN_ERRORS): string[] {
-    let content: string;
-    try {
-      content = readFileSync(this.logFile, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-        return [];
-      }
-      throw error;
-    }
-    return content.trimEnd().split('\n').slice(-lines);
+  logTail(lines: number = LOG_TAIL_LINES): string[] {
+    return readLog(this.logFile).slice(-lines);
   }
 
   /** A client of this member, with the client's certificate if the member uses TLS. Close it after use. */
@@ -333,6 +327,7 @@ export class EtcdMember {
 
   private spawnProcess(): void {
     const log = openSync(this.logFile, 'a');
+    this.logOffset = fstatSync(log).size;
     let child: ChildProcess;
     try {
       child = spawn(this.props.binary, this.flags, {
@@ -381,11 +376,14 @@ export class EtcdMember {
     }
   }
 
+  /** The first lines of the log since the start, where a wrong flag is named, and the last ones. */
   private logForError(): string {
-    const lines = this.logTail();
-    return [`The end of its log, ${this.logFile}:`, ...(lines.length ? lines : ['(empty)'])].join(
-      '\n',
-    );
+    const lines = readLog(this.logFile, this.logOffset);
+    const shown =
+      lines.length > LOG_HEAD_LINES + LOG_TAIL_LINES
+        ? [...lines.slice(0, LOG_HEAD_LINES), '...', ...lines.slice(-LOG_TAIL_LINES)]
+        : lines;
+    return [`From its log, ${this.logFile}:`, ...(shown.length ? shown : ['(empty)'])].join('\n');
   }
 }
 
@@ -396,6 +394,24 @@ function describe(exit: EtcdExit | undefined): string {
     return 'was not running';
   }
   return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`;
+}
+
+function readLog(file: string, offset = 0): string[] {
+  let content: Buffer;
+  try {
+    content = readFileSync(file);
+  } catch (error) {
+    // Never started, or already removed.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return [];
+    }
+    throw error;
+  }
+  return content
+    .subarray(offset)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
 }
 
 /** Whether something on this machine accepts connections at the address. */

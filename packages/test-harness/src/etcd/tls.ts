@@ -119,7 +119,6 @@ const USAGE_OIDS: Record<ExtendedKeyUsage, string> = {
 export class EtcdCertificates {
   /** Makes an authority, one certificate for all members and one for a client. */
   static async create(props: EtcdCertificatesProps): Promise<EtcdCertificates> {
-    x509.cryptoProvider.set(webcrypto as Parameters<typeof x509.cryptoProvider.set>[0]);
     const temporary = props.directory === undefined;
     const directory = props.directory ?? (await mkdtemp(join(tmpdir(), 'quorate-tls-')));
     if (temporary) {
@@ -215,9 +214,7 @@ async function issue(issuer: Issuer, options: IssueCertificateOptions): Promise<
   const extensions: x509.Extension[] = [
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension(
-      options.extendedKeyUsages.map((usage) => USAGE_OIDS[usage]),
-    ),
+    new x509.ExtendedKeyUsageExtension(options.extendedKeyUsages.map((usage) => USAGE_OIDS[usage])),
     await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     await x509.AuthorityKeyIdentifierExtension.create(issuer.authority),
   ];
@@ -225,7 +222,7 @@ async function issue(issuer: Issuer, options: IssueCertificateOptions): Promise<
     const addresses = [...new Set([...options.addresses, '127.0.0.1'])];
     extensions.push(
       new x509.SubjectAlternativeNameExtension(
-        addresses.map((value) => ({ type: 'ip', value })),
+        addresses.map((value) => ({ type: 'ip' as const, value })),
         // Critical where it is the only name (RFC 5280, section 4.2.1.6).
         !options.commonName,
       ),
@@ -234,8 +231,7 @@ async function issue(issuer: Issuer, options: IssueCertificateOptions): Promise<
   const certificate = await x509.X509CertificateGenerator.create({
     subject: options.commonName ? [{ CN: [options.commonName] }] : [],
     issuer: issuer.authority.subjectName,
-    notBefore:
-      options.notBefore ?? new Date(Math.min(now - HOUR_MS, notAfter.getTime() - HOUR_MS)),
+    notBefore: options.notBefore ?? new Date(Math.min(now - HOUR_MS, notAfter.getTime() - HOUR_MS)),
     notAfter,
     publicKey: keys.publicKey,
     signingKey: issuer.keys.privateKey,

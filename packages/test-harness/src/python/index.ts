@@ -6,6 +6,25 @@ export {
   resolvePython,
 } from './interpreters';
 export type { JsonValue } from './json';
+export {
+  type PythonClassExpectation,
+  type PythonDefault,
+  type PythonFunctionExpectation,
+  type PythonMatchers,
+  pythonMatchers,
+} from './matchers';
+export {
+  normalizePythonExpression,
+  type PythonClass,
+  type PythonDefinition,
+  type PythonFunction,
+  type PythonImport,
+  type PythonImportedName,
+  type PythonModule,
+  type PythonParameter,
+  type PythonParameterKind,
+  parsePython,
+} from './parser';
 export { PythonError, type PythonErrorProps } from './python-error';
 export {
   type PythonProcessOptions,
@@ -13,3 +32,10 @@ export {
   type PythonRunnerOptions,
   type PythonRunResult,
 } from './runner';
+export {
+  checkPythonSyntax,
+  formatSyntaxProblems,
+  PythonSyntaxError,
+  type PythonSyntaxOptions,
+  type PythonSyntaxProblem,
+} from './syntax';

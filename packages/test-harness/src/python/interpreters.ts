@@ -62,6 +62,7 @@ function startOnce(command: string): Probed | Failed {
   const child = spawnSync(command, ['-I', '-c', PROBE], {
     encoding: 'utf8',
     timeout: START_TIMEOUT_MS,
+    env: process.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   if (child.error) {

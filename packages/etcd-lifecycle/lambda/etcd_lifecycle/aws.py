@@ -1,0 +1,118 @@
+"""The clients of AWS, and what their errors mean. The only place that makes boto3 clients."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+CONNECT_TIMEOUT: Final = 2.0
+"""Seconds for a connection to a service of AWS."""
+
+READ_TIMEOUT: Final = 5.0
+"""Seconds for each read of its answer."""
+
+_RETRIABLE_CODES: Final = frozenset(
+    {
+        # Throttling, as botocore's standard retry mode knows it.
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+        # Transient.
+        "RequestTimeout",
+        "RequestTimeoutException",
+        # Auto Scaling: "a pending update to an Auto Scaling resource".
+        "ResourceContention",
+        # SSM and DynamoDB: internal errors, whatever HTTP status they come with.
+        "InternalServerError",
+        "TransactionConflictException",
+    }
+)
+
+
+def error_code(error: Exception) -> str:
+    """Return the error code that a service answered with; empty if it did not answer."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def is_failure(error: Exception) -> bool:
+    """Tell a failure of a service (no answer, throttling, internal error) from an answer.
+
+    Args:
+        error: What a boto3 call raised.
+
+    Returns:
+        Whether to try again. False for what will not change by itself: an invalid request, a failed
+        condition, something that does not exist, a denied access, missing credentials.
+    """
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error_code(error) in _RETRIABLE_CODES or status >= 500  # noqa: PLR2004 -- HTTP
+    return isinstance(error, (AwsConnectionError, HTTPClientError))
+
+
+class Clients:
+    """The clients of AWS, each made at its first use.
+
+    They do not retry: that is done around them, in one place, where it is counted.
+    """
+
+    def __init__(self) -> None:
+        """Take region, credentials and endpoints from the environment, as boto3 does."""
+        self._config = Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+
+    @cached_property
+    def autoscaling(self) -> AutoScalingClient:
+        """Amazon EC2 Auto Scaling."""
+        return boto3.client("autoscaling", config=self._config)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Amazon DynamoDB."""
+        return boto3.client("dynamodb", config=self._config)
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        """Amazon EC2."""
+        return boto3.client("ec2", config=self._config)
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """AWS Secrets Manager."""
+        return boto3.client("secretsmanager", config=self._config)
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        """AWS Systems Manager."""
+        return boto3.client("ssm", config=self._config)
+
+
+def clients() -> Clients:
+    """Return clients with short time-outs and without retries of their own."""
+    return Clients()

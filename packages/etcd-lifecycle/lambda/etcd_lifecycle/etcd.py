@@ -1,0 +1,757 @@
+"""A client of etcd's JSON gateway, on the standard library only.
+
+Every answer is judged by the ``code`` and ``message`` of its body: the same refusal carries HTTP
+status 400 or 412 by the version of etcd. Numbers of 64 bits come as decimal strings, and whatever
+is zero, false or empty is left out of an answer.
+
+A change that timed out may still be applied later (measured on etcd 3.4 and 3.5.30): it raises
+`OutcomeUnknown`, and whoever asked for it has to look again before the next change.
+"""
+
+# ruff: noqa: N818 -- the errors are named for what they say of etcd; many are plain answers
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import http.client
+import json
+import os
+import socket
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from urllib.parse import urlsplit
+
+from python_retry import CircuitOpenError
+
+from .dependency import Dependency
+from .model import Member, MemberStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
+
+CLIENT_PORT: Final = 2379
+"""The port on which etcd serves clients."""
+
+CONNECT_TIMEOUT: Final = 2.0
+"""Seconds for a connection and for each step of its TLS handshake."""
+
+SOCKET_MARGIN: Final = 0.5
+"""Seconds that the socket waits longer than etcd was told to work on a call."""
+
+READ_ATTEMPTS: Final = 2
+"""Attempts of a call that changes nothing, as long as its time-out has not passed."""
+
+_MAX_ANSWER: Final = 4 << 20
+_EXCERPT: Final = 120
+
+# The gRPC codes of answers whose message is not enough to tell what they mean.
+_CANCELLED: Final = 1
+_INVALID_ARGUMENT: Final = 3
+_DEADLINE_EXCEEDED: Final = 4
+_PERMISSION_DENIED: Final = 7
+_UNAVAILABLE: Final = 14
+_UNAUTHENTICATED: Final = 16
+
+# X509_V_ERR_*, which the ssl module tells as `verify_code`.
+_X509_HOSTNAME_MISMATCH: Final = (62, 64)
+_X509_NOT_IN_TIME: Final = (9, 10)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+class EtcdError(Exception):
+    """etcd, or what stands in its place, did not do what it was asked to.
+
+    Attributes:
+        code: The gRPC code of the answer; None when there was none.
+        message: What etcd said, or what went wrong.
+        endpoint: The address that was asked.
+    """
+
+    failed: ClassVar[bool] = False
+    """Whether the endpoint failed, rather than answered."""
+
+    def __init__(self, code: int | None, message: str, endpoint: str = "") -> None:
+        """Keep all three as `args`, so that the error can be copied and pickled."""
+        super().__init__(code, message, endpoint)
+        self.code = code
+        self.message = message
+        self.endpoint = endpoint
+
+    def __str__(self) -> str:
+        """Name the endpoint, the message and the code."""
+        where = f"{self.endpoint}: " if self.endpoint else ""
+        code = "" if self.code is None else f" (code {self.code})"
+        return f"{where}{self.message}{code}"
+
+
+class MemberNotFound(EtcdError):
+    """No such member: it was removed already, or never was there."""
+
+
+class RecentlyRemoved(EtcdError):
+    """A member with this peer URL was removed within this second; add it a second later.
+
+    etcd makes a member's id of its URL, the cluster's token and the second, and does not take the
+    id of a removed member again.
+    """
+
+
+class PeerUrlExists(EtcdError):
+    """A member with this peer URL is there already."""
+
+
+class TooManyLearners(EtcdError):
+    """There is a learner already; etcd allows one by default."""
+
+
+class LearnerNotReady(EtcdError):
+    """The learner is not in sync with the leader yet, or has not started."""
+
+
+class NotALearner(EtcdError):
+    """The member to promote is a voter already."""
+
+
+class Unhealthy(EtcdError):
+    """etcd refuses changes because not all voters have been connected for 5 s: try again later."""
+
+
+class NotLeader(EtcdError):
+    """Only the leader can do this, and the member that was asked is not it."""
+
+
+class BadTransferee(EtcdError):
+    """The target of a leader transfer is no voter of the cluster."""
+
+
+class NotEnoughStarted(EtcdError):
+    """etcd refuses a removal that would leave too few members that have started."""
+
+
+class AskedLearner(EtcdError):
+    """A learner answers nothing but its status: ask a voter."""
+
+
+class NotAuthorized(EtcdError):
+    """etcd's authentication is on, and it does not let this client in."""
+
+
+class NoQuorum(EtcdError):
+    """A call that needs a quorum got no answer from one in time."""
+
+
+class LeaderChanged(EtcdError):
+    """The leader changed under a read, which is worth repeating at once."""
+
+    failed = True
+
+
+class OutcomeUnknown(EtcdError):
+    """A change was sent and its result is not known; it may still be applied later."""
+
+    failed = True
+
+
+class Unreachable(EtcdError):
+    """Nobody answered: refused, timed out, reset, or not asked because the circuit is open.
+
+    Or the gateway answered that it does not reach the server that it belongs to.
+    """
+
+    failed = True
+
+
+class TlsProblem(EtcdError):
+    """No TLS connection that both sides trust."""
+
+    failed = True
+
+
+class NotEtcd(EtcdError):
+    """What answered does not speak etcd's JSON gateway."""
+
+    failed = True
+
+
+_MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
+    "member not found": MemberNotFound,
+    "Peer URLs already exists": PeerUrlExists,
+    # The same URL was added within this second, so that even the id is the same.
+    "member ID already exist": PeerUrlExists,
+    "too many learner members in cluster": TooManyLearners,
+    "can only promote a learner member which is in sync with leader": LearnerNotReady,
+    "can only promote a learner member": NotALearner,
+    "unhealthy cluster": Unhealthy,
+    "not leader": NotLeader,
+    "bad leader transferee": BadTransferee,
+    "re-configuration failed due to not enough started members": NotEnoughStarted,
+    "rpc not supported for learner": AskedLearner,
+    "request timed out": NoQuorum,
+    "no leader": NoQuorum,
+    "leader changed": LeaderChanged,
+    "user name is empty": NotAuthorized,
+}
+"""What etcd's messages mean, without their prefix ``etcdserver: ``."""
+
+_GATEWAY_REFUSED: Final = ("use of closed network connection", "broken pipe", "tls: ")
+"""What the gateway says when its own server does not accept its certificate."""
+
+_REFUSALS: Final = (
+    AskedLearner,
+    BadTransferee,
+    LearnerNotReady,
+    MemberNotFound,
+    NotALearner,
+    NotAuthorized,
+    NotEnoughStarted,
+    NotLeader,
+    PeerUrlExists,
+    TooManyLearners,
+    Unhealthy,
+)
+"""Answers to a change after which it is certain that it was not, and will not be, applied."""
+
+
+def is_failure(error: Exception) -> bool:
+    """Tell a failure of an endpoint from an answer; what `Dependency` asks."""
+    return isinstance(error, EtcdError) and error.failed
+
+
+def _meaning(code: int, message: str, endpoint: str, *, tls: bool) -> EtcdError:
+    """Return the error that an error body stands for."""
+    kind = _MEANINGS.get(message.removeprefix("etcdserver: "))
+    if kind is None and code == _DEADLINE_EXCEEDED:
+        kind = NoQuorum
+    if kind is None and code in (_PERMISSION_DENIED, _UNAUTHENTICATED):
+        kind = NotAuthorized
+    if kind is None and tls and any(sign in message for sign in _GATEWAY_REFUSED):
+        # The gateway is a client of its own server, with the server's certificate.
+        return TlsProblem(
+            code,
+            f"etcd's gateway cannot reach its own server ({message}): most likely the server "
+            "certificate lacks the extended key usage clientAuth; issue it with both serverAuth "
+            "and clientAuth",
+            endpoint,
+        )
+    if kind is None and code in (_CANCELLED, _UNAVAILABLE):
+        kind = Unreachable
+    if kind is NotAuthorized:
+        message += (
+            "; this client does not log in, so that etcd's authentication must be off (TLS client "
+            "certificates are no part of it)"
+        )
+    return (kind or EtcdError)(code, message, endpoint)
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TlsMaterial:
+    """What a client needs to speak TLS with etcd. All PEM.
+
+    Attributes:
+        ca_pem: The certificates of the authorities that may have signed the servers' certificates.
+        certificate_pem: The client's certificate; None if the servers ask for none.
+        key_pem: Its private key, unencrypted; None if the servers ask for no certificate.
+    """
+
+    ca_pem: str
+    certificate_pem: str | None = None
+    key_pem: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse half a pair.
+
+        Raises:
+            ValueError: There is a certificate without a key, or a key without a certificate.
+        """
+        if (self.certificate_pem is None) != (self.key_pem is None):
+            raise ValueError("give both a client certificate and its private key, or neither")
+
+
+@contextlib.contextmanager
+def _held_in_memory(content: bytes) -> Iterator[str]:
+    """Offer content as a file, for an API that takes nothing but a path, in memory if possible."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("tls"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:  # not Linux; the file is readable by its owner only
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+@functools.lru_cache(maxsize=2)
+def _ssl_context(tls: TlsMaterial) -> ssl.SSLContext:
+    """Return a context that checks the servers' chain, dates and addresses."""
+    try:
+        context = ssl.create_default_context(cadata=tls.ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise TlsProblem(
+            None, f"the certificate of the authority (CA) is no PEM certificate: {error}"
+        ) from error
+    # Python 3.13 began to refuse authorities without a key usage extension, which etcd accepts.
+    # Chain, dates and addresses are checked as before.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # The gateway speaks HTTP/1.1; with h2 the connection would go to the gRPC server.
+    context.set_alpn_protocols(["http/1.1"])
+    if tls.certificate_pem is not None and tls.key_pem is not None:
+        pair = f"{tls.certificate_pem}\n{tls.key_pem}\n".encode()
+        try:
+            with _held_in_memory(pair) as path:
+                # An empty password, since OpenSSL would ask the terminal for one.
+                context.load_cert_chain(path, password="")
+        except (ssl.SSLError, OSError) as error:
+            raise TlsProblem(
+                None,
+                f"the client certificate and its private key cannot be used ({error}): both must "
+                "be PEM, belong together, and the key must not be encrypted",
+            ) from error
+    return context
+
+
+def _tls_problem(error: ssl.SSLError, endpoint: str, *, certificate: bool) -> TlsProblem:
+    """Name the likely cause of a failed handshake."""
+    reason = (error.reason or "").replace("_", " ").lower()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _X509_HOSTNAME_MISMATCH:
+            cause = f"the server certificate does not name {endpoint}: issue it with this IP SAN"
+        elif error.verify_code in _X509_NOT_IN_TIME:
+            cause = "the server certificate, or its authority's, has expired or is not valid yet"
+        else:
+            cause = "the server certificate is not signed by the given authority (CA)"
+        return TlsProblem(None, f"{cause} ({error.verify_message})", endpoint)
+    if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
+        cause = "the server does not speak TLS on this port: it was started with an http:// URL"
+    elif "certificate required" in reason or not certificate:
+        cause = "the server asks for a client certificate, and none was given"
+    elif "expired" in reason:
+        cause = "the client certificate has expired"
+    elif "unknown ca" in reason:
+        cause = "the server does not trust the authority (CA) of the client certificate"
+    elif "bad certificate" in reason or "unsupported certificate" in reason:
+        cause = (
+            "the server refuses the client certificate: check that its authority is the server's "
+            "--trusted-ca-file, its dates, and its extended key usage clientAuth"
+        )
+    else:
+        cause = "the TLS handshake failed"
+    return TlsProblem(None, f"{cause} ({reason or error})", endpoint)
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """What a member says of itself, and who it says it is.
+
+    Attributes:
+        cluster_id: The id of the cluster that it belongs to.
+        member_id: Its own id.
+        learner: Whether it is a learner.
+        status: What it says of its state.
+    """
+
+    cluster_id: int
+    member_id: int
+    learner: bool
+    status: MemberStatus
+
+
+@dataclass(frozen=True)
+class MemberList:
+    """The members, as a quorum has them.
+
+    Attributes:
+        cluster_id: The id of the cluster that the asked member belongs to.
+        member_id: The id of the member that was asked.
+        members: All members, without their status and alarms.
+    """
+
+    cluster_id: int
+    member_id: int
+    members: tuple[Member, ...]
+
+
+def _uint64(values: Mapping[str, Any], key: str) -> int:
+    """Read a number that the gateway writes as a decimal string, and leaves out when it is 0."""
+    return int(values.get(key, 0))
+
+
+def _member(values: Mapping[str, Any]) -> Member:
+    urls = values.get("peerURLs") or [""]
+    return Member(
+        id=_uint64(values, "ID"),
+        name=values.get("name", ""),
+        host=urlsplit(urls[0]).hostname or "",
+        learner=values.get("isLearner", False),
+    )
+
+
+def lists_linearizably(version: str) -> bool:
+    """Tell whether this version of etcd knows the field ``linearizable`` of ``member/list``.
+
+    3.4 ignores it and answers from its own, possibly stale, copy. A version that is not known is
+    taken for an old one.
+    """
+    try:
+        major, minor = (int(part) for part in version.split(".")[:2])
+    except ValueError:
+        return False
+    return (major, minor) >= (3, 5)
+
+
+# --- the client -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long etcd is told to work on a call, in seconds. The socket waits `SOCKET_MARGIN` longer.
+
+    Attributes:
+        status: For a status, and for the read that goes with it.
+        quorum: For a read that needs a quorum; etcd itself gives up after 7 s.
+        change: For a change of membership or leadership; etcd itself gives up after 7 s.
+    """
+
+    status: float = 1.5
+    quorum: float = 8.0
+    change: float = 8.0
+
+
+class EtcdEndpoint:
+    """One member's JSON gateway.
+
+    Calls that change something are sent once. Calls that do not are tried again, within their
+    time-out. All go through one circuit breaker; while that is open they raise `Unreachable`.
+
+    Attributes:
+        host: The address of the member.
+        port: The port on which it serves clients.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = CLIENT_PORT,
+        tls: TlsMaterial | None = None,
+        *,
+        dependency: Dependency | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        """Make an endpoint; nothing is connected yet.
+
+        Args:
+            host: The address of the member.
+            port: The port on which it serves clients.
+            tls: What it takes to speak TLS; None for plain HTTP.
+            dependency: The breaker to use; a new one by default, so hand one over to keep it.
+            timeouts: How long it may take; the defaults of `Timeouts` by default.
+        """
+        self.host = host
+        self.port = port
+        self._tls = tls
+        self._dependency = dependency or Dependency(f"etcd {host}", is_failure)
+        self._timeouts = timeouts or Timeouts()
+
+    def status(self, *, with_read: bool = False) -> StatusReport:
+        """Ask the member for its state; a learner and a member without quorum answer too.
+
+        Args:
+            with_read: Whether to ask for a linearizable read too, as `MemberStatus.reads` tells.
+
+        Raises:
+            EtcdError: As the error's class tells; `Unreachable` after 2 s if it hangs.
+        """
+        answer = self._read("maintenance/status", {}, self._timeouts.status)
+        reads: bool | None = None
+        if with_read:
+            try:
+                self._linearizable_read(self._timeouts.status)
+                reads = True
+            except (AskedLearner, LeaderChanged, NoQuorum, Unreachable):
+                reads = False
+        header = answer.get("header", {})
+        return StatusReport(
+            cluster_id=_uint64(header, "cluster_id"),
+            member_id=_uint64(header, "member_id"),
+            learner=answer.get("isLearner", False),
+            status=MemberStatus(
+                leader=_uint64(answer, "leader"),
+                raft_term=_uint64(answer, "raftTerm"),
+                raft_index=_uint64(answer, "raftIndex"),
+                applied_index=_uint64(answer, "raftAppliedIndex"),
+                version=answer.get("version", ""),
+                db_size=_uint64(answer, "dbSize"),
+                reads=reads,
+            ),
+        )
+
+    def member_list(self, *, version: str = "") -> MemberList:
+        """Ask for the members as a quorum has them: this is also the probe for a quorum.
+
+        Args:
+            version: The version of the asked member, as its status told. Before 3.5 (and when it is
+                not known) a linearizable read comes first, after which the member's own copy is
+                fresh.
+
+        Raises:
+            NoQuorum: No quorum answered in time.
+            EtcdError: Anything else, as its class tells.
+        """
+        if not lists_linearizably(version):
+            self.linearizable_read()
+        answer = self._read("cluster/member/list", {"linearizable": True}, self._timeouts.quorum)
+        header = answer.get("header", {})
+        return MemberList(
+            cluster_id=_uint64(header, "cluster_id"),
+            member_id=_uint64(header, "member_id"),
+            members=tuple(_member(values) for values in answer.get("members", ())),
+        )
+
+    def alarms(self) -> frozenset[int]:
+        """Ask for the ids of the members for which an alarm (NOSPACE, CORRUPT) stands.
+
+        Raises:
+            NoQuorum: No quorum answered in time: alarms are kept in the replicated state.
+            EtcdError: Anything else, as its class tells.
+        """
+        answer = self._read("maintenance/alarm", {"action": "GET"}, self._timeouts.quorum)
+        return frozenset(_uint64(alarm, "memberID") for alarm in answer.get("alarms", ()))
+
+    def linearizable_read(self) -> None:
+        """Read a key through a quorum; what it holds does not matter.
+
+        Raises:
+            NoQuorum: No quorum answered in time.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._linearizable_read(self._timeouts.quorum)
+
+    def add_learner(self, peer_url: str) -> Member:
+        """Add a member as a learner, which has no vote.
+
+        Args:
+            peer_url: Where the other members will reach it, such as ``https://10.0.0.1:2380``.
+
+        Returns:
+            The new member, which has no name until it starts.
+
+        Raises:
+            PeerUrlExists: There is a member with this URL.
+            RecentlyRemoved: There was one within this second: try again a second later.
+            TooManyLearners: There is another learner.
+            Unhealthy: Not all voters are connected: try again later.
+            OutcomeUnknown: It may have been added, or be added later.
+            EtcdError: Anything else, as its class tells.
+        """
+        try:
+            answer = self._change("cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
+        except MemberNotFound as error:
+            raise RecentlyRemoved(error.code, error.message, error.endpoint) from error
+        return _member(answer["member"])
+
+    def promote(self, member_id: int) -> None:
+        """Make a learner a voter.
+
+        Raises:
+            LearnerNotReady: It is not in sync with the leader yet.
+            NotALearner: It is a voter already.
+            MemberNotFound: There is no such member.
+            OutcomeUnknown: It may have been promoted, or be promoted later.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change("cluster/member/promote", {"ID": str(member_id)})
+
+    def remove(self, member_id: int) -> None:
+        """Remove a member.
+
+        Raises:
+            MemberNotFound: There is no such member (any more).
+            NotEnoughStarted: Too few members that have started would be left.
+            Unhealthy: Not all voters are connected: try again later.
+            OutcomeUnknown: It may have been removed, or be removed later.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change("cluster/member/remove", {"ID": str(member_id)})
+
+    def transfer_leadership(self, target_id: int) -> None:
+        """Hand the leadership over, as the leader, and wait until the target has it.
+
+        Raises:
+            NotLeader: This member is not the leader.
+            BadTransferee: The target is a learner, or no member.
+            OutcomeUnknown: The target did not take over in time; the leader may be either.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change("maintenance/transfer-leadership", {"targetID": str(target_id)})
+
+    def _linearizable_read(self, timeout: float) -> None:
+        key = base64.b64encode(b"\0").decode()
+        self._read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
+
+    def _read(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        return self._guarded(
+            lambda: self._post(path, body, timeout, changes=False),
+            path,
+            attempts=READ_ATTEMPTS,
+            budget=timeout,
+        )
+
+    def _change(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        def post() -> dict[str, Any]:
+            try:
+                return self._post(path, body, self._timeouts.change, changes=True)
+            except EtcdError as error:
+                if error.code in (None, _INVALID_ARGUMENT) or isinstance(error, _REFUSALS):
+                    raise
+                # The server had the request, and may have proposed the change.
+                raise OutcomeUnknown(error.code, error.message, error.endpoint) from error
+
+        return self._guarded(post, path, attempts=1)
+
+    def _guarded(
+        self, operation: Callable[[], T], name: str, *, attempts: int, budget: float | None = None
+    ) -> T:
+        try:
+            return self._dependency.call(operation, name, attempts=attempts, budget=budget)
+        except CircuitOpenError as error:
+            raise Unreachable(None, f"not asked: {error}", self._address) from error
+
+    @property
+    def _address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def _post(
+        self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
+    ) -> dict[str, Any]:
+        connection = self._connect(timeout)
+        try:
+            connection.request(
+                "POST",
+                f"/v3/{path}",
+                json.dumps(body),
+                {
+                    "Content-Type": "application/json",
+                    # Without it some calls are never answered while there is no quorum.
+                    "Grpc-Timeout": f"{timeout * 1000:.0f}m",
+                },
+            )
+            response = connection.getresponse()
+            status, text = response.status, response.read(_MAX_ANSWER)
+        except ssl.SSLError as error:
+            # With TLS 1.3 the server judges the client's certificate after the handshake.
+            raise _tls_problem(error, self._address, certificate=self._has_certificate) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, changes=changes) from error
+        finally:
+            connection.close()
+        return self._answer(status, text)
+
+    @property
+    def _has_certificate(self) -> bool:
+        return self._tls is not None and self._tls.certificate_pem is not None
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        connect_timeout = min(CONNECT_TIMEOUT, timeout + SOCKET_MARGIN)
+        connection = (
+            http.client.HTTPConnection(self.host, self.port, timeout=connect_timeout)
+            if self._tls is None
+            else http.client.HTTPSConnection(
+                self.host, self.port, timeout=connect_timeout, context=_ssl_context(self._tls)
+            )
+        )
+        try:
+            connection.connect()
+        except ssl.SSLError as error:
+            connection.close()
+            raise _tls_problem(error, self._address, certificate=self._has_certificate) from error
+        except OSError as error:
+            connection.close()
+            raise Unreachable(None, _told(error), self._address) from error
+        connection.sock.settimeout(timeout + SOCKET_MARGIN)
+        return connection
+
+    def _lost(self, error: Exception, *, changes: bool) -> EtcdError:
+        """Return the error for a connection on which a request was sent and no answer came."""
+        if changes:
+            return OutcomeUnknown(
+                None, f"sent, but not answered ({_told(error)}): it may still apply", self._address
+            )
+        if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
+            return NotEtcd(None, f"no HTTP answer ({_told(error)})", self._address)
+        return Unreachable(None, _told(error), self._address)
+
+    def _answer(self, status: int, text: bytes) -> dict[str, Any]:
+        excerpt = text[:_EXCERPT].decode(errors="replace")
+        if self._tls is None and b"HTTP request to an HTTPS server" in text:
+            raise TlsProblem(None, "the server speaks TLS only: give TLS material", self._address)
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise NotEtcd(
+                None,
+                f"HTTP {status} with a body that is no JSON ({excerpt!r}): something other than "
+                "etcd listens here, or a proxy stands in between",
+                self._address,
+            ) from error
+        if not isinstance(answer, dict):
+            raise NotEtcd(None, f"HTTP {status} with JSON of no object: {excerpt!r}", self._address)
+        if "code" in answer:
+            message = answer.get("message") or answer.get("error") or "no message"
+            raise _meaning(
+                int(answer["code"]), str(message), self._address, tls=self._tls is not None
+            )
+        if status != http.client.OK:
+            raise NotEtcd(None, f"HTTP {status} without a code: {excerpt!r}", self._address)
+        return answer
+
+
+class EtcdEndpoints:
+    """The endpoints of one cluster by address, each with its breaker.
+
+    Make it outside the handler, so that the breakers outlive an invocation.
+    """
+
+    def __init__(self, tls: TlsMaterial | None = None, port: int = CLIENT_PORT) -> None:
+        """Start with none.
+
+        Args:
+            tls: What it takes to speak TLS; None for plain HTTP.
+            port: The port on which members serve clients.
+        """
+        self._tls = tls
+        self._port = port
+        self._known: dict[str, EtcdEndpoint] = {}
+
+    def at(self, address: str) -> EtcdEndpoint:
+        """Return the endpoint at an address; the same one, with the same breaker, each time."""
+        known = self._known.get(address)
+        # setdefault: threads that ask at the same time get the same one.
+        return known or self._known.setdefault(
+            address, EtcdEndpoint(address, self._port, self._tls)
+        )
+
+    def keep(self, addresses: Iterable[str]) -> None:
+        """Forget all others: when an address is used again, it is by another instance."""
+        for address in set(self._known).difference(addresses):
+            del self._known[address]
+
+
+def _told(error: Exception) -> str:
+    """Say what happened to a connection."""
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return "no answer in time"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

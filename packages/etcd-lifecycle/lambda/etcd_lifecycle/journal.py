@@ -1,0 +1,401 @@
+"""What the Lambda remembers of a cluster, in one DynamoDB table.
+
+=============================  =====================================================================
+Sort key                       Item of the partition ``cluster#<name>``
+=============================  =====================================================================
+``lease``                      who may reconcile now
+``state#seed``                 the instance that bootstraps the cluster, and the etcd cluster id
+``state#member#<instance id>`` the member id that was recorded when the member was added
+``state#seen#<key>``           when something was first seen to wait
+``journal#<time>#<n>``         what was decided and done; DynamoDB deletes it after its ``expires``
+=============================  =====================================================================
+
+Member ids and cluster ids are written as strings: they take all of 64 bits. Each write can be sent
+twice, as when an answer was lost, and ends the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from botocore.exceptions import ClientError
+
+from .aws import error_code
+from .model import Seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from .dependency import Dependency
+
+LEASE_SECONDS: Final = 30.0
+"""How long a lease holds unless it is renewed."""
+
+RETENTION_SECONDS: Final = 90 * 24 * 3600
+"""How long entries of the journal are kept."""
+
+Item: TypeAlias = "dict[str, Any]"
+"""An item as DynamoDB's own protocol has it, with a type for each attribute."""
+
+_LEASE: Final = "lease"
+_SEED: Final = "state#seed"
+_MEMBER: Final = "state#member#"
+_SEEN: Final = "state#seen#"
+_JOURNAL: Final = "journal#"
+
+
+class AlreadyCreatedError(Exception):
+    """A cluster that has existed was to be seeded again, which would be another, empty cluster."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a decision needs to know of earlier ones.
+
+    Attributes:
+        seed: The record of the bootstrap; None when the cluster was never seeded.
+        recorded: The member ids that were recorded, by instance id.
+        first_seen: When each key was first seen to wait, in seconds since the epoch.
+    """
+
+    seed: Seed | None = None
+    recorded: Mapping[str, int] = field(default_factory=dict)
+    first_seen: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One decision and what became of it.
+
+    Attributes:
+        time: When, in seconds since the epoch, to the millisecond.
+        action: The kind of action, with what it was done to.
+        reason: Why, in a sentence.
+        arithmetic: The numbers behind it.
+        outcome: What became of it.
+    """
+
+    time: float
+    action: str
+    reason: str
+    arithmetic: str
+    outcome: str
+
+
+class _Partition:
+    """The items of one cluster, as plain reads and writes."""
+
+    def __init__(
+        self, table: str, key: str, dynamodb: DynamoDBClient, dependency: Dependency
+    ) -> None:
+        self._table = table
+        self._key = key
+        self._dynamodb = dynamodb
+        self._dependency = dependency
+
+    def query(self, prefix: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Item]:
+        """Yield the items whose sort key begins with a prefix, with all earlier writes."""
+        request: Item = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": {":pk": {"S": self._key}, ":prefix": {"S": prefix}},
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+            "Limit": page,
+        }
+        while True:
+            answer = self._dependency.call(lambda: self._dynamodb.query(**request), "Query")
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def put(self, sort_key: str, attributes: Item) -> None:
+        """Write an item, in place of any earlier one."""
+        item = {**self._primary_key(sort_key), **attributes}
+        self._dependency.call(
+            lambda: self._dynamodb.put_item(TableName=self._table, Item=item), "PutItem"
+        )
+
+    def update(
+        self, sort_key: str, expression: str, values: Item, condition: str | None = None
+    ) -> Item | None:
+        """Change attributes of an item, or make it.
+
+        Returns:
+            The item as it is now; None when the condition did not hold.
+        """
+        conditional: Item = {} if condition is None else {"ConditionExpression": condition}
+        try:
+            answer = self._dependency.call(
+                lambda: self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=self._primary_key(sort_key),
+                    UpdateExpression=expression,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    **conditional,
+                ),
+                "UpdateItem",
+            )
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return None
+            raise
+        return dict(answer["Attributes"])
+
+    def delete(self, sort_key: str) -> None:
+        """Delete an item; one that is absent is fine."""
+        self._dependency.call(
+            lambda: self._dynamodb.delete_item(
+                TableName=self._table, Key=self._primary_key(sort_key)
+            ),
+            "DeleteItem",
+        )
+
+    def _primary_key(self, sort_key: str) -> Item:
+        return {"pk": {"S": self._key}, "sk": {"S": sort_key}}
+
+
+class Journal:
+    """What is remembered of one cluster.
+
+    Each method may raise `python_retry.CircuitOpenError`, when the breaker refuses a call, and
+    `botocore.exceptions.ClientError`, for an answer of DynamoDB that nobody expects.
+    """
+
+    def __init__(
+        self, table: str, cluster: str, dynamodb: DynamoDBClient, dependency: Dependency
+    ) -> None:
+        """Take where it is; nothing is called yet.
+
+        Args:
+            table: The name of the table, with the keys ``pk`` and ``sk``.
+            cluster: The name of the cluster.
+            dynamodb: The client of DynamoDB.
+            dependency: The dependency of DynamoDB.
+        """
+        self._items = _Partition(table, f"cluster#{cluster}", dynamodb, dependency)
+        self._numbers = itertools.count()
+
+    def lease(self, owner: str, *, clock: Callable[[], float] = time.time) -> Lease:
+        """Return the lease of this cluster, not yet acquired.
+
+        Args:
+            owner: Who asks for it; another for each invocation.
+            clock: Returns seconds since the epoch.
+        """
+        return Lease(self._items, owner, clock)
+
+    def load(self) -> Records:
+        """Read everything that a decision needs, at one moment, with all earlier writes."""
+        seed: Seed | None = None
+        recorded: dict[str, int] = {}
+        first_seen: dict[str, float] = {}
+        for item in self._items.query("state#"):
+            key = item["sk"]["S"]
+            if key == _SEED:
+                cluster_id = item.get("cluster_id")
+                seed = Seed(item["instance_id"]["S"], cluster_id and int(cluster_id["S"]))
+            elif key.startswith(_MEMBER):
+                recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
+            elif key.startswith(_SEEN):
+                first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
+        return Records(seed, recorded, first_seen)
+
+    def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
+        """Record which instance bootstraps the cluster, unless the record is not what was seen.
+
+        Args:
+            instance_id: The instance that is to bootstrap it.
+            replaces: The record that was seen, whose instance ended before the cluster existed;
+                None if there was none.
+
+        Returns:
+            Whether this instance is the recorded one now. False: look again.
+
+        Raises:
+            AlreadyCreatedError: The record to replace is of a cluster that has existed.
+        """
+        if replaces is not None and replaces.created:
+            raise AlreadyCreatedError(
+                f"the cluster has existed (etcd cluster id {replaces.cluster_id}) and must not be "
+                "seeded again: recover its quorum, or restore a snapshot, by hand"
+            )
+        seen = "attribute_not_exists(pk)" if replaces is None else "instance_id = :seen"
+        values = {":instance": {"S": instance_id}}
+        if replaces is not None:
+            values[":seen"] = {"S": replaces.instance_id}
+        written = self._items.update(
+            _SEED,
+            "SET instance_id = :instance",
+            values,
+            f"({seen} OR instance_id = :instance) AND attribute_not_exists(cluster_id)",
+        )
+        return written is not None
+
+    def mark_created(self, instance_id: str, cluster_id: int) -> bool:
+        """Record that the cluster exists: from now on it is never seeded again.
+
+        Returns:
+            Whether it is recorded with this instance and id. False: another instance is the seed,
+            or another id is recorded.
+        """
+        written = self._items.update(
+            _SEED,
+            "SET cluster_id = :cluster",
+            {":instance": {"S": instance_id}, ":cluster": {"S": str(cluster_id)}},
+            "instance_id = :instance"
+            " AND (attribute_not_exists(cluster_id) OR cluster_id = :cluster)",
+        )
+        return written is not None
+
+    def record_member(self, instance_id: str, member_id: int) -> None:
+        """Record the member id of an instance."""
+        self._items.put(_MEMBER + instance_id, {"member_id": {"S": str(member_id)}})
+
+    def forget_member(self, instance_id: str) -> None:
+        """Forget the member id of an instance; one that is not recorded is fine."""
+        self._items.delete(_MEMBER + instance_id)
+
+    def first_seen(
+        self, keys: Iterable[str], now: float, known: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Return since when each key waits, and make these the only ones that are remembered.
+
+        A key that no longer waits has to be forgotten here and now, rather than by a time to live,
+        which DynamoDB honours within days: when it comes back, its time starts anew. So name all
+        that wait in each call, with those of which it is not known whether they still do.
+
+        Args:
+            keys: What waits now.
+            now: Seconds since the epoch.
+            known: What `load` returned.
+        """
+        waiting = frozenset(keys)
+        for key in known.keys() - waiting:
+            self._items.delete(_SEEN + key)
+        return {key: known[key] if key in known else self._since(key, now) for key in waiting}
+
+    def record(self, entry: JournalEntry) -> None:
+        """Append an entry to the journal."""
+        moment = datetime.fromtimestamp(entry.time, timezone.utc).isoformat(timespec="milliseconds")
+        # The random part keeps two processes from writing over each other.
+        number = f"{next(self._numbers):06d}-{secrets.token_hex(3)}"
+        self._items.put(
+            f"{_JOURNAL}{moment}#{number}",
+            {
+                "time": _number(entry.time),
+                "action": {"S": entry.action},
+                "reason": {"S": entry.reason},
+                "arithmetic": {"S": entry.arithmetic},
+                "outcome": {"S": entry.outcome},
+                "expires": {"N": str(int(entry.time) + RETENTION_SECONDS)},
+            },
+        )
+
+    def read_journal(self, limit: int) -> tuple[JournalEntry, ...]:
+        """Return the latest entries, the newest first.
+
+        Args:
+            limit: How many at most; at least 1.
+        """
+        newest = self._items.query(_JOURNAL, newest_first=True, page=limit)
+        return tuple(
+            JournalEntry(
+                time=float(item["time"]["N"]),
+                action=item["action"]["S"],
+                reason=item["reason"]["S"],
+                arithmetic=item["arithmetic"]["S"],
+                outcome=item["outcome"]["S"],
+            )
+            for item in itertools.islice(newest, limit)
+        )
+
+    def _since(self, key: str, now: float) -> float:
+        """Remember since when a key waits, unless it is remembered already."""
+        item = self._items.update(
+            _SEEN + key, "SET since = if_not_exists(since, :now)", {":now": _number(now)}
+        )
+        return now if item is None else float(item["since"]["N"])
+
+
+class Lease:
+    """The right to reconcile a cluster, for one invocation at a time.
+
+    A second line of defence behind the queue that delivers one message of a cluster at a time. It
+    ends by itself when its owner dies. An owner that was asleep for longer than that does not know
+    that it lost it: `renew` right before an act that cannot be undone.
+
+    Attributes:
+        owner: Who holds it, or wants to.
+        fence: Rises with each acquisition, by whomever; 0 before the first.
+    """
+
+    def __init__(self, items: _Partition, owner: str, clock: Callable[[], float]) -> None:
+        """Make a lease that is not held; `Journal.lease` does."""
+        self.owner = owner
+        self.fence = 0
+        self._items = items
+        self._clock = clock
+
+    def acquire(self) -> bool:
+        """Take the lease, if nobody else holds it.
+
+        Returns:
+            Whether this owner holds it now, for `LEASE_SECONDS`.
+        """
+        now = self._clock()
+        item = self._items.update(
+            _LEASE,
+            "SET holder = :me, held_until = :until, fence = if_not_exists(fence, :zero) + :one",
+            {
+                ":me": {"S": self.owner},
+                ":now": _number(now),
+                ":until": _number(now + LEASE_SECONDS),
+                ":zero": {"N": "0"},
+                ":one": {"N": "1"},
+            },
+            "attribute_not_exists(pk) OR held_until <= :now OR holder = :me",
+        )
+        if item is None:
+            return False
+        self.fence = int(item["fence"]["N"])
+        return True
+
+    def renew(self) -> bool:
+        """Hold the lease for another `LEASE_SECONDS`.
+
+        Returns:
+            False when it was lost: another owner has taken it since. Then change nothing more.
+        """
+        return self._end_at(self._clock() + LEASE_SECONDS)
+
+    def release(self) -> bool:
+        """Give the lease back, so that the next invocation need not wait for its end.
+
+        Returns:
+            False when it was lost before, which leaves nothing to give back.
+        """
+        return self._end_at(0)
+
+    def _end_at(self, until: float) -> bool:
+        item = self._items.update(
+            _LEASE,
+            "SET held_until = :until",
+            {":me": {"S": self.owner}, ":fence": {"N": str(self.fence)}, ":until": _number(until)},
+            "holder = :me AND fence = :fence",
+        )
+        return item is not None
+
+
+def _number(value: float) -> Item:
+    """Write seconds to the millisecond."""
+    return {"N": f"{value:.3f}"}

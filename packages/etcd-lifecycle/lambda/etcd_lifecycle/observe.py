@@ -1,0 +1,196 @@
+"""Looks at Auto Scaling, at the record and at every member, and makes one view of it all.
+
+Changes nothing, but for remembering since when an instance has been held or a member dead: that is
+the one thing which no service tells.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .etcd import EtcdError
+from .identity import identify
+from .model import NO_LEADER, ClusterView, Instance, Seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .auto_scaling import AutoScalingGroup
+    from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
+    from .join import JoinParameters
+    from .journal import Journal, Records
+
+MAX_PARALLEL_PROBES = 16
+"""Members asked at the same time: one that hangs costs one time-out, and so do several."""
+
+MAX_LISTERS = 2
+"""Members asked, one after the other, for the member list, before the quorum is taken for lost."""
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the members that were asked said, by address."""
+
+    reports: Mapping[str, StatusReport]
+    silent: Mapping[str, str]
+
+
+class Observer:
+    """Everything that is looked at."""
+
+    def __init__(
+        self,
+        cluster: str,
+        group: AutoScalingGroup,
+        journal: Journal,
+        joins: JoinParameters,
+        endpoints: EtcdEndpoints,
+    ) -> None:
+        """Take what is to be looked at.
+
+        Args:
+            cluster: The name of the cluster.
+            group: The Auto Scaling group whose instances are the members.
+            journal: What was recorded.
+            joins: The join configurations handed over.
+            endpoints: The way to a member by its address.
+        """
+        self._cluster = cluster
+        self._group = group
+        self._journal = journal
+        self._joins = joins
+        self._endpoints = endpoints
+
+    def observe(self, desired: int, instances: tuple[Instance, ...], now: float) -> ClusterView:
+        """Look at the cluster.
+
+        Args:
+            desired: The group's desired capacity.
+            instances: The group's instances.
+            now: Seconds since the epoch.
+
+        Returns:
+            The view. Members that do not answer are part of it; a service of AWS that does not
+            answer is an error.
+        """
+        records = self._journal.load()
+        answers = self._probe(
+            {one.address: one.launch_waits for one in instances if one.address is not None}
+        )
+        cluster_id, foreign = _whose(answers.reports, records.seed)
+        view = ClusterView(
+            cluster=self._cluster,
+            desired=desired,
+            instances=instances,
+            cluster_id=cluster_id,
+            foreign=foreign,
+            silent=answers.silent,
+            seed=records.seed,
+            recorded=records.recorded,
+            joins=self._joins.read([one.id for one in instances if one.launch_waits]),
+        )
+        if not foreign:
+            view = self._with_members(view, answers)
+        self._endpoints.keep(
+            answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
+        )
+        waiting = _waiting(view, records)
+        return replace(view, first_seen=self._journal.first_seen(waiting, now, records.first_seen))
+
+    def _probe(self, addresses: Mapping[str, bool]) -> _Answers:
+        """Ask members for their status at the same time; True asks for a linearizable read too."""
+        reports: dict[str, StatusReport] = {}
+        silent: dict[str, str] = {}
+        if not addresses:
+            return _Answers(reports, silent)
+
+        def ask(address: str) -> StatusReport | EtcdError:
+            try:
+                return self._endpoints.at(address).status(with_read=addresses[address])
+            except EtcdError as error:
+                return error
+
+        with ThreadPoolExecutor(min(len(addresses), MAX_PARALLEL_PROBES)) as pool:
+            for address, answer in zip(addresses, pool.map(ask, addresses), strict=True):
+                if isinstance(answer, EtcdError):
+                    silent[address] = str(answer)
+                else:
+                    reports[address] = answer
+        return _Answers(reports, silent)
+
+    def _with_members(self, view: ClusterView, answers: _Answers) -> ClusterView:
+        listed = self._list_members(view.instances, answers.reports)
+        if listed is None:
+            return view
+        lister, members = listed
+        asked = answers.reports.keys() | answers.silent.keys()
+        further = self._probe({one.host: False for one in members.members if one.host not in asked})
+        reports = {**answers.reports, **further.reports}
+        alarmed = lister.alarms()
+        return replace(
+            view,
+            quorate=True,
+            cluster_id=members.cluster_id,
+            silent={**answers.silent, **further.silent},
+            members=tuple(
+                replace(
+                    member,
+                    status=report.status
+                    if (report := reports.get(member.host)) and report.member_id == member.id
+                    else None,
+                    alarmed=member.id in alarmed,
+                )
+                for member in members.members
+            ),
+        )
+
+    def _list_members(
+        self, instances: Iterable[Instance], reports: Mapping[str, StatusReport]
+    ) -> tuple[EtcdEndpoint, MemberList] | None:
+        """The members as a quorum has them; None when no quorum answers."""
+        leaving = {instance.address for instance in instances if instance.leaving}
+        voters = [
+            address
+            for address, report in reports.items()
+            if not report.learner and report.status.leader != NO_LEADER
+        ]
+        # Those that stay first; the leader before others, as it needs no other to answer.
+        voters.sort(key=lambda address: (address in leaving, not _leads(reports[address]), address))
+        for address in voters[:MAX_LISTERS]:
+            endpoint = self._endpoints.at(address)
+            try:
+                return endpoint, endpoint.member_list(version=reports[address].status.version)
+            except EtcdError:
+                continue
+        return None
+
+
+def _leads(report: StatusReport) -> bool:
+    return report.status.leader == report.member_id
+
+
+def _waiting(view: ClusterView, records: Records) -> list[str]:
+    """What waits for something: held instances, and dead members without an instance."""
+    held = [instance.id for instance in view.instances if instance.held]
+    if view.quorate:
+        dead = [str(orphan.id) for orphan in identify(view).orphans if not orphan.healthy]
+    else:
+        # Who is a member is not known just now: what was known of members still holds.
+        dead = [key for key in records.first_seen if key.isdecimal()]
+    return [*held, *dead]
+
+
+def _whose(
+    reports: Mapping[str, StatusReport], seed: Seed | None
+) -> tuple[int | None, tuple[str, ...]]:
+    """The cluster id that the answers carried, and the addresses that are not of our cluster."""
+    expected = seed.cluster_id if seed else None
+    ids = {report.cluster_id for report in reports.values()}
+    if expected is None:
+        if len(ids) > 1:
+            return None, tuple(sorted(reports))
+        return next(iter(ids), None), ()
+    foreign = sorted(one for one, report in reports.items() if report.cluster_id != expected)
+    return (expected if expected in ids else None), tuple(foreign)

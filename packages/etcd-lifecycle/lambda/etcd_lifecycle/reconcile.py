@@ -1,0 +1,198 @@
+"""One run: look, decide, act, and look again, until there is nothing to do but wait.
+
+Held instances get their heartbeats first, whatever else is well or not: no breaker, no lost lease
+and no silent etcd stops them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .act import Result
+from .journal import JournalEntry
+from .model import RemoveMember, Stop, Wait
+from .plan import plan
+from .telemetry import PassMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .act import Actor, Outcome
+    from .auto_scaling import AutoScalingGroup
+    from .journal import Journal, Lease
+    from .model import ClusterView, Decision, Instance, Policy
+    from .observe import Observer
+    from .telemetry import Telemetry
+
+POLL_SECONDS = 0.25
+"""Between two looks while something is about to be done: a learner catches up, a leader moves."""
+
+REFUSAL_SECONDS = 0.5
+"""Between two attempts that etcd refuses for now; after a promotion it does so for up to 5 s."""
+
+ROUND_SECONDS = 25.0
+"""What a look and an action take at worst: none is begun with less time than this left."""
+
+HEARTBEAT_SECONDS = 30.0
+"""Between two heartbeats of an instance within one run."""
+
+
+@dataclass
+class Reconciler:
+    """What a run works with.
+
+    Attributes:
+        group: The Auto Scaling group.
+        observer: Looks at the cluster.
+        actor: Changes it.
+        journal: Keeps the lease, and what was decided.
+        policy: What is a choice.
+        telemetry: Logs and metrics.
+        clock: Returns seconds since the epoch.
+        sleep: Waits for the seconds that it is given.
+    """
+
+    group: AutoScalingGroup
+    observer: Observer
+    actor: Actor
+    journal: Journal
+    policy: Policy
+    telemetry: Telemetry
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], object] = time.sleep
+    _beaten: dict[str, float] = field(default_factory=dict, init=False)
+
+    def run(self, owner: str, seconds_left: Callable[[], float]) -> None:
+        """Bring the cluster as far as it can go now.
+
+        Args:
+            owner: Names this run in the lease; another for each run.
+            seconds_left: How long the run may still take.
+        """
+        self._beaten.clear()
+        desired, instances = self.group.describe()
+        self._heartbeat(instances)
+        lease = self.journal.lease(owner)
+        if not lease.acquire():
+            self.telemetry.log("INFO", "another run is at work: this one leaves it to that")
+            return
+        try:
+            self._settle(lease, desired, instances, seconds_left)
+        finally:
+            lease.release()
+
+    def _settle(
+        self,
+        lease: Lease,
+        desired: int,
+        instances: tuple[Instance, ...],
+        seconds_left: Callable[[], float],
+    ) -> None:
+        said = None
+        while True:
+            started = self.clock()
+            view = self.observer.observe(desired, instances, started)
+            decision = plan(view, self.policy, started)
+            if decision != said:
+                self._tell(view, decision, started)
+                said = decision
+            if isinstance(decision.action, Stop) or decision.action == Wait():
+                return
+            pause = POLL_SECONDS
+            if not isinstance(decision.action, Wait):
+                if not self._still_ours(lease):
+                    return
+                outcome = self._act(decision, view)
+                if outcome is None or outcome.result in {Result.DONE, Result.ALREADY}:
+                    pause = 0
+                else:
+                    pause = REFUSAL_SECONDS
+            if seconds_left() - pause < ROUND_SECONDS:
+                self.telemetry.log("INFO", "the time of this run is over: the next one goes on")
+                return
+            self.sleep(pause)
+            if not lease.renew():
+                self._lost()
+                return
+            desired, instances = self.group.describe()
+            self._heartbeat(instances)
+
+    def _still_ours(self, lease: Lease) -> bool:
+        if lease.renew():
+            return True
+        self._lost()
+        return False
+
+    def _lost(self) -> None:
+        self.telemetry.log("WARNING", "the lease was lost to another run: this one changes nothing")
+
+    def _act(self, decision: Decision, view: ClusterView) -> Outcome | None:
+        """Carry the decision out; None when a second look says otherwise."""
+        if isinstance(decision.action, RemoveMember) and not self._confirmed(decision):
+            return None
+        outcome = self.actor.act(decision.action, view)
+        now = self.clock()
+        name = type(decision.action).__name__
+        self.telemetry.log("INFO", f"{name}: {outcome}", action=decision.action, outcome=outcome)
+        if outcome.result is not Result.NOT_NOW:
+            self.journal.record(
+                JournalEntry(
+                    time=now,
+                    action=str(decision.action),
+                    reason=decision.reason,
+                    arithmetic=decision.arithmetic,
+                    outcome=str(outcome),
+                )
+            )
+        return outcome
+
+    def _confirmed(self, decision: Decision) -> bool:
+        """Whether a fresh look still asks for what cannot be undone."""
+        desired, instances = self.group.describe()
+        now = self.clock()
+        again = plan(self.observer.observe(desired, instances, now), self.policy, now)
+        if again.action == decision.action:
+            return True
+        self.telemetry.log("INFO", f"not removed after all: {again.reason}")
+        return False
+
+    def _tell(self, view: ClusterView, decision: Decision, started: float) -> None:
+        name = type(decision.action).__name__
+        self.telemetry.log(
+            "ERROR" if isinstance(decision.action, Stop) else "INFO",
+            decision.reason,
+            action=name,
+            arithmetic=decision.arithmetic,
+            silent=dict(view.silent),
+        )
+        self.telemetry.decided(name)
+        held = [view.first_seen.get(one.id, started) for one in view.instances if one.held]
+        self.telemetry.passed(
+            PassMetrics(
+                quorate=view.quorate,
+                voters=len(view.voters),
+                healthy_voters=sum(voter.healthy for voter in view.voters),
+                oldest_hook=started - min(held, default=started),
+                duration=self.clock() - started,
+            )
+        )
+
+    def _heartbeat(self, instances: tuple[Instance, ...]) -> None:
+        """Keep every held instance held. One that fails must not cost the others theirs."""
+        failures: list[Exception] = []
+        for instance in instances:
+            transition = instance.held
+            now = self.clock()
+            if transition is None or now - self._beaten.get(instance.id, 0) < HEARTBEAT_SECONDS:
+                continue
+            try:
+                if not self.group.heartbeat(instance.id, transition):
+                    self.telemetry.log("INFO", "no hook of ours holds it", instance=instance.id)
+            except Exception as error:  # noqa: BLE001 -- raised below, when the others had theirs
+                failures.append(error)
+                continue
+            self._beaten[instance.id] = now
+        if failures:
+            raise failures[0]

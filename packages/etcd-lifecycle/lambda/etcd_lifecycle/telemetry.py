@@ -1,0 +1,127 @@
+"""What the Lambda tells of itself: JSON log lines, and metrics in CloudWatch's embedded format.
+
+Both are lines on standard output, which CloudWatch Logs collects; a line with an ``_aws`` key
+becomes metrics. Nothing secret is ever handed over: no TLS material, no token.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TextIO
+
+NAMESPACE: Final = "Quorate"
+"""The namespace of the metrics."""
+
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+@dataclass(frozen=True)
+class PassMetrics:
+    """What one pass over a cluster measured.
+
+    Attributes:
+        quorate: Whether a quorum answered.
+        voters: How many members vote.
+        healthy_voters: How many of them are known to be well.
+        oldest_hook: Seconds since the longest waiting instance was first seen; 0 if none waits.
+        duration: Seconds that the pass took.
+    """
+
+    quorate: bool
+    voters: int
+    healthy_voters: int
+    oldest_hook: float
+    duration: float
+
+
+class Telemetry:
+    """Writes the log lines and the metrics of one cluster."""
+
+    def __init__(
+        self,
+        cluster: str,
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take where to write.
+
+        Args:
+            cluster: The name of the cluster, which is in every line.
+            stream: Where the lines go; standard output by default.
+            clock: Returns seconds since the epoch.
+        """
+        self._cluster = cluster
+        self._stream = stream
+        self._clock = clock
+
+    def log(self, level: Level, message: str, **fields: object) -> None:
+        """Write one log line.
+
+        Args:
+            level: How much it matters.
+            message: What happened, in a sentence.
+            fields: More about it, such as the instance; what JSON has no form for is written as
+                text.
+        """
+        self._write(
+            {
+                "time": self._clock(),
+                "level": level,
+                "message": message,
+                "cluster": self._cluster,
+                **fields,
+            }
+        )
+
+    def decided(self, action: str) -> None:
+        """Count a decision, with the dimensions ``Cluster`` and ``Action``.
+
+        Args:
+            action: The kind of action, such as ``RemoveMember``.
+        """
+        self._emit({"Decisions": ("Count", 1)}, {"Cluster": self._cluster, "Action": action})
+
+    def passed(self, measured: PassMetrics) -> None:
+        """Write the metrics of a pass, with the dimension ``Cluster``."""
+        self._emit(
+            {
+                "Passes": ("Count", 1),
+                "Quorum": ("None", int(measured.quorate)),
+                "Voters": ("Count", measured.voters),
+                "HealthyVoters": ("Count", measured.healthy_voters),
+                "OldestHook": ("Seconds", measured.oldest_hook),
+                "Duration": ("Seconds", measured.duration),
+            },
+            {"Cluster": self._cluster},
+        )
+
+    def _emit(
+        self, metrics: Mapping[str, tuple[str, float]], dimensions: Mapping[str, str]
+    ) -> None:
+        definition = {
+            "Namespace": NAMESPACE,
+            "Dimensions": [list(dimensions)],
+            "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
+        }
+        self._write(
+            {
+                "_aws": {
+                    "Timestamp": int(self._clock() * 1000),
+                    "CloudWatchMetrics": [definition],
+                },
+                **dimensions,
+                **{name: value for name, (_, value) in metrics.items()},
+            }
+        )
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        # Looked up late: Lambda and tests replace standard output.
+        print(json.dumps(line, default=str), file=self._stream or sys.stdout, flush=True)

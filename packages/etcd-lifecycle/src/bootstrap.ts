@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where an instance keeps its etcd certificates. */
+export interface BootstrapTlsFiles {
+  /** The certificate authority, in PEM form. */
+  readonly caFile: string;
+  /** The member's certificate, in PEM form; used towards clients and towards other members. */
+  readonly certificateFile: string;
+  /** The member's private key, in PEM form. */
+  readonly keyFile: string;
+}
+
+/** How an instance starts its member. */
+export interface BootstrapOptions {
+  /**
+   * The folder of etcd's data. Shell variables are expanded.
+   * @default '/var/lib/etcd'
+   */
+  readonly dataDirectory?: string;
+
+  /**
+   * The file that the configuration is written to. Shell variables are expanded.
+   * @default '/etc/etcd/quorate.env'
+   */
+  readonly environmentFile?: string;
+
+  /**
+   * The command that starts etcd. The settings of the environment file are in its environment.
+   * @default - a systemd unit `etcd.service` is written, enabled and started
+   */
+  readonly startCommand?: string;
+
+  /**
+   * The certificates on the instance; needed when the cluster uses TLS.
+   * @default - none
+   */
+  readonly tlsFiles?: BootstrapTlsFiles;
+
+  /**
+   * Seconds between two looks for the configuration.
+   * @default 2
+   */
+  readonly pollSeconds?: number;
+}
+
+/** What the cluster decides, rather than the instance. @internal */
+export interface BootstrapCluster {
+  readonly parameterPrefix: string;
+  readonly scheme: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+}
+
+const SCRIPT = join(__dirname, '..', 'bootstrap', 'start-member.sh');
+
+const SYSTEMD_START = `cat >/etc/systemd/system/etcd.service <<UNIT
+[Unit]
+Description=etcd
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+EnvironmentFile=\${environment_file}
+ExecStart=$(command -v etcd)
+Restart=on-failure
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+  systemctl daemon-reload
+  systemctl enable --now etcd.service`;
+
+/** The shell lines of an instance's user data that start its member. @internal */
+export function renderBootstrap(cluster: BootstrapCluster, options: BootstrapOptions): string[] {
+  const environmentFile = options.environmentFile ?? '/etc/etcd/quorate.env';
+  const start = options.startCommand
+    ? `set -a; . "\${environment_file}"; set +a\n  ${options.startCommand}`
+    : SYSTEMD_START;
+  return [
+    `parameter_prefix=${doubleQuote(cluster.parameterPrefix)}`,
+    `scheme=${cluster.scheme}`,
+    `client_port=${cluster.clientPort}`,
+    `peer_port=${cluster.peerPort}`,
+    `data_directory=${doubleQuote(options.dataDirectory ?? '/var/lib/etcd')}`,
+    `environment_file=${doubleQuote(environmentFile)}`,
+    `poll_seconds=${options.pollSeconds ?? 2}`,
+    `tls_settings=${doubleQuote(renderTls(options.tlsFiles))}`,
+    `start_etcd() {\n  ${start}\n}`,
+    readFileSync(SCRIPT, 'utf8').trimEnd(),
+  ];
+}
+
+function renderTls(files: BootstrapTlsFiles | undefined): string {
+  if (!files) {
+    return '';
+  }
+  return ['', 'PEER_']
+    .flatMap((side) => [
+      `ETCD_${side}TRUSTED_CA_FILE=${files.caFile}`,
+      `ETCD_${side}CERT_FILE=${files.certificateFile}`,
+      `ETCD_${side}KEY_FILE=${files.keyFile}`,
+      `ETCD_${side}CLIENT_CERT_AUTH=true`,
+    ])
+    .join('\n');
+}
+
+/** Quotes for the shell, leaving variables to be expanded. */
+function doubleQuote(text: string): string {
+  return `"${text.replace(/["\\`]/g, '\\$&')}"`;
+}

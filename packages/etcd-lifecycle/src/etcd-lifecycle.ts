@@ -1,0 +1,464 @@
+import { Annotations, Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import {
+  type AutoScalingGroup,
+  type CfnAutoScalingGroup,
+  DefaultResult,
+  LifecycleTransition,
+} from 'aws-cdk-lib/aws-autoscaling';
+import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  type Connections,
+  type IConnectable,
+  type ISecurityGroup,
+  type IVpc,
+  Port,
+  SecurityGroup,
+  type SubnetSelection,
+} from 'aws-cdk-lib/aws-ec2';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { type BootstrapOptions, renderBootstrap } from './bootstrap';
+import { EtcdTls } from './etcd-tls';
+import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
+
+/** The ports that the members listen at. */
+export interface EtcdPorts {
+  /**
+   * For clients.
+   * @default 2379
+   */
+  readonly client?: number;
+  /**
+   * For other members.
+   * @default 2380
+   */
+  readonly peer?: number;
+}
+
+/** What is needed to look after an etcd cluster. */
+export interface EtcdLifecycleProps {
+  /**
+   * The group whose instances are the members. Its lifecycle hooks are added to the group itself,
+   * so that its very first instances are held as well.
+   */
+  readonly autoScalingGroup: AutoScalingGroup;
+
+  /**
+   * The name of the cluster: letters, digits, `-`, `_` and `.`, at most 64 of them. It must be
+   * unique in the account and Region.
+   */
+  readonly clusterName: string;
+
+  /** The network from which the function reaches the members' client port. */
+  readonly vpc: IVpc;
+
+  /**
+   * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
+   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager.
+   * @default - the private subnets
+   */
+  readonly vpcSubnets?: SubnetSelection;
+
+  /**
+   * The function's security groups.
+   * @default - a new one, which the group's security group admits at the client port
+   */
+  readonly securityGroups?: ISecurityGroup[];
+
+  /**
+   * Whether the cluster uses TLS.
+   * @default EtcdTls.none(), with a warning
+   */
+  readonly tls?: EtcdTls;
+
+  /**
+   * The members' ports.
+   * @default - 2379 and 2380
+   */
+  readonly ports?: EtcdPorts;
+
+  /**
+   * How long a lifecycle hook holds an instance without a heartbeat; 30 seconds to 2 hours. The
+   * function sends one each minute; Auto Scaling ends the wait after 100 times this, or 48 hours.
+   * @default Duration.minutes(15)
+   */
+  readonly heartbeatTimeout?: Duration;
+
+  /**
+   * How long a healthy member that must go waits for its replacement. Afterwards it is removed
+   * without one if a healthy majority remains, and held otherwise.
+   * @default Duration.hours(1)
+   */
+  readonly replacementDeadline?: Duration;
+
+  /**
+   * How long a launching instance has to become a voter, before it is given up and replaced.
+   * @default Duration.minutes(30)
+   */
+  readonly launchDeadline?: Duration;
+
+  /**
+   * How long the function may run. It needs at least 30 seconds: etcd takes 7 to say that there is
+   * no quorum.
+   * @default Duration.minutes(1)
+   */
+  readonly timeout?: Duration;
+
+  /**
+   * Memory of the function in MiB.
+   * @default 256
+   */
+  readonly memorySize?: number;
+
+  /**
+   * The function's Python.
+   * @default Runtime.PYTHON_3_13
+   */
+  readonly runtime?: Runtime;
+
+  /**
+   * The function's processor.
+   * @default Architecture.ARM_64
+   */
+  readonly architecture?: Architecture;
+
+  /**
+   * How long the function's log is kept.
+   * @default RetentionDays.THREE_MONTHS
+   */
+  readonly logRetention?: RetentionDays;
+
+  /**
+   * Further environment variables of the function.
+   * @default - none
+   */
+  readonly environment?: Record<string, string>;
+}
+
+/** The SSM parameters of a cluster are below this and its name. */
+const PARAMETER_ROOT = '/quorate';
+
+/** The events at which it is worth to look at the cluster at once. */
+const EVENTS = [
+  'EC2 Instance-launch Lifecycle Action',
+  'EC2 Instance-terminate Lifecycle Action',
+  'EC2 Instance Terminate Successful',
+];
+
+/**
+ * Looks after the membership of an etcd cluster whose members are the instances of an Auto Scaling
+ * group.
+ *
+ * New instances join as learners and enter service when they are voters; instances that must go
+ * leave when the cluster can spare them. See the package's README for the rules.
+ */
+export class EtcdLifecycle extends Construct implements IConnectable {
+  /** The function that looks at the cluster and changes it. */
+  public readonly function: LambdaFunction;
+
+  /** What the function remembers: the seed, its lease, and the journal. Kept when the stack goes. */
+  public readonly table: TableV2;
+
+  /** Events and ticks, one at a time. */
+  public readonly queue: Queue;
+
+  /** Messages that could not be understood or worked on. It should be empty. */
+  public readonly deadLetterQueue: Queue;
+
+  /** The function's log. */
+  public readonly logGroup: LogGroup;
+
+  /** The name of the hook that holds launching instances. */
+  public readonly launchHookName: string;
+
+  /** The name of the hook that holds terminating instances. */
+  public readonly terminateHookName: string;
+
+  /** The function's side of the network. */
+  public readonly connections: Connections;
+
+  private readonly parameterPrefix: string;
+  private readonly tls: EtcdTls;
+  private readonly clientPort: number;
+  private readonly peerPort: number;
+
+  constructor(scope: Construct, id: string, props: EtcdLifecycleProps) {
+    super(scope, id);
+    this.validateProps(props);
+    const { autoScalingGroup, clusterName } = props;
+    const timeout = props.timeout ?? Duration.minutes(1);
+    this.tls = props.tls ?? EtcdTls.none();
+    this.clientPort = props.ports?.client ?? 2379;
+    this.peerPort = props.ports?.peer ?? 2380;
+    this.parameterPrefix = `${PARAMETER_ROOT}/${clusterName}`;
+    this.launchHookName = `quorate-${clusterName}-launch`;
+    this.terminateHookName = `quorate-${clusterName}-terminate`;
+    this.addHooks(autoScalingGroup, props.heartbeatTimeout ?? Duration.minutes(15));
+
+    this.table = new TableV2(this, 'Table', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      billing: Billing.onDemand(),
+      timeToLiveAttribute: 'expires',
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      // It knows that the cluster has existed, and so keeps it from being seeded twice.
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
+      fifo: true,
+      contentBasedDeduplication: true,
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    this.queue = new Queue(this, 'Queue', {
+      fifo: true,
+      contentBasedDeduplication: true,
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      // A failed run blocks the cluster's queue for this long, so it is no longer than it must be.
+      visibilityTimeout: timeout.plus(Duration.seconds(10)),
+      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: 3 },
+    });
+    this.logGroup = new LogGroup(this, 'Log', {
+      retention: props.logRetention ?? RetentionDays.THREE_MONTHS,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: `Looks after the etcd cluster ${clusterName}`,
+    });
+    const securityGroups = props.securityGroups ?? [
+      new SecurityGroup(this, 'SecurityGroup', {
+        vpc: props.vpc,
+        description: `Looks after the etcd cluster ${clusterName}`,
+      }),
+    ];
+    this.function = new LambdaFunction(this, 'Function', {
+      description: `Looks after the etcd cluster ${clusterName}`,
+      code: createEtcdLifecycleLambdaCode(),
+      handler: ETCD_LIFECYCLE_HANDLER,
+      runtime: props.runtime ?? Runtime.PYTHON_3_13,
+      architecture: props.architecture ?? Architecture.ARM_64,
+      memorySize: props.memorySize ?? 256,
+      timeout,
+      vpc: props.vpc,
+      vpcSubnets: props.vpcSubnets,
+      securityGroups,
+      logGroup: this.logGroup,
+      role,
+      environment: {
+        QUORATE_CLUSTER: clusterName,
+        QUORATE_GROUP: autoScalingGroup.autoScalingGroupName,
+        QUORATE_LAUNCH_HOOK: this.launchHookName,
+        QUORATE_TERMINATE_HOOK: this.terminateHookName,
+        QUORATE_TABLE: this.table.tableName,
+        QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT,
+        QUORATE_DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
+        QUORATE_CLIENT_PORT: String(this.clientPort),
+        QUORATE_PEER_PORT: String(this.peerPort),
+        QUORATE_REPLACEMENT_DEADLINE: seconds(props.replacementDeadline ?? Duration.hours(1)),
+        QUORATE_LAUNCH_DEADLINE: seconds(props.launchDeadline ?? Duration.minutes(30)),
+        ...(this.tls.secret ? { QUORATE_TLS_SECRET: this.tls.secret.secretArn } : {}),
+        ...props.environment,
+      },
+    });
+    this.connections = this.function.connections;
+    this.grantFunction(role, autoScalingGroup);
+    this.connect(autoScalingGroup);
+    this.addEventSources(autoScalingGroup, clusterName);
+  }
+
+  /**
+   * The shell lines for the instances' user data that start etcd as the function says. They need
+   * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
+   * until the function has handed over a place in the cluster.
+   */
+  public bootstrapCommands(options: BootstrapOptions = {}): string[] {
+    if (this.tls.secret && !options.tlsFiles) {
+      throw new Error(
+        `${this.node.path}: the cluster uses TLS, so bootstrapCommands() needs tlsFiles, the ` +
+          'paths of the certificates on the instance',
+      );
+    }
+    return renderBootstrap(
+      {
+        parameterPrefix: this.parameterPrefix,
+        scheme: this.tls.scheme,
+        clientPort: this.clientPort,
+        peerPort: this.peerPort,
+      },
+      options,
+    );
+  }
+
+  private validateProps(props: EtcdLifecycleProps): void {
+    const fail = (message: string): never => {
+      throw new Error(`${this.node.path}: ${message}`);
+    };
+    if (
+      !Token.isUnresolved(props.clusterName) &&
+      !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(props.clusterName)
+    ) {
+      fail(
+        `clusterName "${props.clusterName}" must be 1 to 64 letters, digits, "-", "_" or ".", ` +
+          'starting with a letter or digit',
+      );
+    }
+    for (const [name, port] of Object.entries(props.ports ?? {})) {
+      if (!Number.isInteger(port) || port < 1 || port > 65535) {
+        fail(`ports.${name} is ${port}; a port is a whole number from 1 to 65535`);
+      }
+    }
+    const heartbeat = (props.heartbeatTimeout ?? Duration.minutes(15)).toSeconds();
+    const timeout = (props.timeout ?? Duration.minutes(1)).toSeconds();
+    if (heartbeat < 30 || heartbeat > 7200) {
+      fail(`heartbeatTimeout is ${heartbeat} s; Auto Scaling takes 30 to 7200`);
+    }
+    if (timeout < 30) {
+      fail(`timeout is ${timeout} s; the function needs at least 30, see its documentation`);
+    }
+    if (heartbeat < timeout + 120) {
+      fail(
+        `heartbeatTimeout is ${heartbeat} s, but heartbeats can be a minute and a run of ` +
+          `${timeout} s apart, and one may be lost: make it at least ${timeout + 120} s`,
+      );
+    }
+    const group = props.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
+    if (group.cfnOptions.creationPolicy?.resourceSignal) {
+      fail(
+        'the group waits for signals of its instances, and they wait for this function, which is ' +
+          'only made after the group: remove "signals" from the group',
+      );
+    }
+    const desired = Number(group.desiredCapacity ?? group.minSize);
+    if (desired > 0 && desired % 2 === 0) {
+      Annotations.of(this).addWarningV2(
+        '@quorate/etcd-lifecycle:evenCapacity',
+        `a cluster of ${desired} survives no more failures than one of ${desired - 1}: ` +
+          'give the group an odd capacity',
+      );
+    }
+    if (!props.tls?.secret) {
+      Annotations.of(this).addWarningV2(
+        '@quorate/etcd-lifecycle:noTls',
+        'the cluster has no TLS: whoever reaches its ports can read and change everything. ' +
+          'Pass tls: EtcdTls.fromSecret(...)',
+      );
+    }
+  }
+
+  /** Hooks that are part of the group hold its first instances too; separate ones may come late. */
+  private addHooks(autoScalingGroup: AutoScalingGroup, heartbeatTimeout: Duration): void {
+    const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
+    const existing = group.lifecycleHookSpecificationList ?? [];
+    if (!Array.isArray(existing)) {
+      throw new Error(
+        `${this.node.path}: the group's lifecycleHookSpecificationList is not a plain list, so ` +
+          'hooks cannot be added to it',
+      );
+    }
+    group.lifecycleHookSpecificationList = [
+      ...existing,
+      {
+        lifecycleHookName: this.launchHookName,
+        lifecycleTransition: LifecycleTransition.INSTANCE_LAUNCHING,
+        heartbeatTimeout: heartbeatTimeout.toSeconds(),
+        // Nobody said that the instance has joined: another one is launched in its place.
+        defaultResult: DefaultResult.ABANDON,
+      },
+      {
+        lifecycleHookName: this.terminateHookName,
+        lifecycleTransition: LifecycleTransition.INSTANCE_TERMINATING,
+        heartbeatTimeout: heartbeatTimeout.toSeconds(),
+        // Neither result keeps the instance; this one leaves the group's other hooks their turn.
+        defaultResult: DefaultResult.CONTINUE,
+      },
+    ];
+  }
+
+  /** What the function calls, and nothing else. */
+  private grantFunction(role: Role, autoScalingGroup: AutoScalingGroup): void {
+    const stack = Stack.of(this);
+    const allow = (actions: string[], ...resources: string[]) =>
+      role.addToPolicy(new PolicyStatement({ actions, resources }));
+    const parameters = stack.formatArn({
+      service: 'ssm',
+      resource: 'parameter',
+      resourceName: `${this.parameterPrefix.slice(1)}/*`,
+    });
+    // Neither describe call can be limited to a resource.
+    allow(['autoscaling:DescribeAutoScalingGroups', 'ec2:DescribeInstances'], '*');
+    allow(
+      ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'],
+      stack.formatArn({
+        service: 'autoscaling',
+        resource: 'autoScalingGroup:*:autoScalingGroupName',
+        resourceName: autoScalingGroup.autoScalingGroupName,
+      }),
+    );
+    allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
+    autoScalingGroup.addToRolePolicy(
+      new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+    );
+    allow(
+      ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+      this.table.tableArn,
+    );
+    this.deadLetterQueue.grantSendMessages(role);
+    this.logGroup.grantWrite(role);
+    this.tls.grantRead(role);
+    // What Lambda itself does in the function's name to reach the network.
+    allow(
+      [
+        'ec2:CreateNetworkInterface',
+        'ec2:DescribeNetworkInterfaces',
+        'ec2:DescribeSubnets',
+        'ec2:DeleteNetworkInterface',
+        'ec2:AssignPrivateIpAddresses',
+        'ec2:UnassignPrivateIpAddresses',
+      ],
+      '*',
+    );
+  }
+
+  private connect(autoScalingGroup: AutoScalingGroup): void {
+    const client = Port.tcp(this.clientPort);
+    this.connections.allowTo(autoScalingGroup, client, 'etcd clients: the lifecycle function');
+    autoScalingGroup.connections.allowInternally(client, 'etcd clients: other members');
+    autoScalingGroup.connections.allowInternally(Port.tcp(this.peerPort), 'etcd peers');
+  }
+
+  /** Events and the schedule take the same way: the schedule is what an event may never be. */
+  private addEventSources(autoScalingGroup: AutoScalingGroup, clusterName: string): void {
+    const target = new SqsQueue(this.queue, { messageGroupId: clusterName });
+    new Rule(this, 'Events', {
+      description: `Instances of the etcd cluster ${clusterName} come and go`,
+      eventPattern: {
+        source: ['aws.autoscaling'],
+        detailType: EVENTS,
+        detail: { AutoScalingGroupName: [autoScalingGroup.autoScalingGroupName] },
+      },
+      targets: [target],
+    });
+    new Rule(this, 'Schedule', {
+      description: `A look at the etcd cluster ${clusterName}, as events can be lost`,
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [target],
+    });
+    this.function.addEventSource(
+      new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }),
+    );
+  }
+}
+
+function seconds(duration: Duration): string {
+  return String(duration.toSeconds());
+}

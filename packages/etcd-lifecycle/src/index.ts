@@ -1,0 +1,4 @@
+export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
+export { EtcdLifecycle, type EtcdLifecycleProps, type EtcdPorts } from './etcd-lifecycle';
+export { EtcdTls } from './etcd-tls';
+export { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';

@@ -1,0 +1,42 @@
+export type { EventSink, ServiceEvent } from './auto-scaling-events';
+export type {
+  ActionReference,
+  AutoScalingDelays,
+  AutoScalingGroupContext,
+  AutoScalingGroupProps,
+  Ec2State,
+  Effect,
+  GroupInstance,
+  LifecycleAction,
+  LifecycleState,
+  ScalingActivity,
+} from './auto-scaling-group';
+export { AutoScalingGroup } from './auto-scaling-group';
+export type {
+  AutoScalingGroupFromTemplateProps,
+  CloudFormationTemplate,
+} from './auto-scaling-template';
+export type { CdkDeployProps, DeployedResource } from './cdk-deployment';
+export { CdkDeployment } from './cdk-deployment';
+export type { Clock } from './clock';
+export { ManualClock, SystemClock } from './clock';
+export { eventBridgeSink } from './event-bridge-sink';
+export type { BootProps } from './instance-process';
+export type {
+  LifecycleActionResult,
+  LifecycleHook,
+  LifecycleHookProps,
+  LifecycleTransition,
+} from './lifecycle-hook';
+export type {
+  InjectedFault,
+  LocalAutoScalingGroupProps,
+  LocalAutoScalingProps,
+  LocalInstance,
+  RecordedCall,
+  StateTransition,
+} from './local-auto-scaling';
+export { LocalAutoScaling } from './local-auto-scaling';
+export type { MinistackProps } from './ministack';
+export { Ministack } from './ministack';
+export { ServiceError } from './service-error';

@@ -1,0 +1,44 @@
+export { loopbackAddresses } from './address';
+export {
+  cacheDirectory,
+  type EtcdBinary,
+  isSupportedEtcdVersion,
+  pinnedEtcdVersion,
+  type ResolveEtcdOptions,
+  resolveEtcd,
+} from './binary';
+export { EtcdCluster, type EtcdClusterProps, type EtcdTimeout } from './cluster';
+export {
+  type EtcdCallOptions,
+  EtcdError,
+  EtcdGateway,
+  type EtcdGatewayProps,
+  type EtcdKeyValue,
+  type EtcdMemberInfo,
+  EtcdNoAnswerError,
+  type EtcdRangeOptions,
+  type EtcdStatus,
+  GrpcCode,
+} from './gateway';
+export { type EtcdExit, EtcdMember, type EtcdMemberProps } from './member';
+export {
+  EtcdCertificates,
+  type EtcdCertificatesProps,
+  ExtendedKeyUsage,
+  type IssueCertificateOptions,
+  type TlsFiles,
+} from './tls';
+export {
+  type LostWrite,
+  WriteLoad,
+  type WriteLoadProps,
+  type WriteProgress,
+  type WriteVerification,
+} from './write-load';
+export type {
+  AcknowledgedWrite,
+  FailedWrite,
+  WriteGap,
+  WriteReport,
+  WriteTimelinePoint,
+} from './write-report';
