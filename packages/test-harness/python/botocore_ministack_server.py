@@ -13,8 +13,8 @@ import inspect
 import sys
 from typing import Any
 
-from ministack import app
-from ministack.services import eventbridge
+from ministack import app  # type: ignore[import-untyped]
+from ministack.services import eventbridge  # type: ignore[import-untyped]
 
 _PARAMETER = "allow_aws_source"
 

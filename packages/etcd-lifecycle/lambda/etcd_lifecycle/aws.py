@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
 CONNECT_TIMEOUT: Final = 2.0
@@ -106,6 +107,11 @@ class Clients:
     def secretsmanager(self) -> SecretsManagerClient:
         """AWS Secrets Manager."""
         return boto3.client("secretsmanager", config=self._config)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """Amazon SQS."""
+        return boto3.client("sqs", config=self._config)
 
     @cached_property
     def ssm(self) -> SSMClient:

@@ -60,6 +60,7 @@ class Dependency:
         name: str,
         is_failure: Callable[[Exception], bool],
         *,
+        reset_timeout: float = RESET_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -68,11 +69,12 @@ class Dependency:
         Args:
             name: Its name in log records and errors.
             is_failure: Tells a failure of the dependency (try again, and count it) from an answer.
+            reset_timeout: Seconds until an open circuit admits a probe.
             clock: Returns seconds that never go back.
             sleep: Waits for the seconds that it is given.
         """
         self.name = name
-        self.breaker = CircuitBreaker(FAILURE_THRESHOLD, RESET_TIMEOUT, name=name, clock=clock)
+        self.breaker = CircuitBreaker(FAILURE_THRESHOLD, reset_timeout, name=name, clock=clock)
         self._is_failure = is_failure
         self._clock = clock
         self._sleep = sleep

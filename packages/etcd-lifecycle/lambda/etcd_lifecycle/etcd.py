@@ -43,6 +43,10 @@ CONNECT_TIMEOUT: Final = 2.0
 SOCKET_MARGIN: Final = 0.5
 """Seconds that the socket waits longer than etcd was told to work on a call."""
 
+RESET_TIMEOUT: Final = 1.0
+"""Seconds until the open circuit of a member admits a probe. Short: a member that is just starting
+refuses connections, and is to be seen as soon as it answers."""
+
 READ_ATTEMPTS: Final = 2
 """Attempts of a call that changes nothing, as long as its time-out has not passed."""
 
@@ -52,7 +56,6 @@ _EXCERPT: Final = 120
 # The gRPC codes of answers whose message is not enough to tell what they mean.
 _CANCELLED: Final = 1
 _INVALID_ARGUMENT: Final = 3
-_DEADLINE_EXCEEDED: Final = 4
 _PERMISSION_DENIED: Final = 7
 _UNAVAILABLE: Final = 14
 _UNAUTHENTICATED: Final = 16
@@ -194,6 +197,7 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
     "re-configuration failed due to not enough started members": NotEnoughStarted,
     "rpc not supported for learner": AskedLearner,
     "request timed out": NoQuorum,
+    "context deadline exceeded": NoQuorum,
     "no leader": NoQuorum,
     "leader changed": LeaderChanged,
     "user name is empty": NotAuthorized,
@@ -227,8 +231,6 @@ def is_failure(error: Exception) -> bool:
 def _meaning(code: int, message: str, endpoint: str, *, tls: bool) -> EtcdError:
     """Return the error that an error body stands for."""
     kind = _MEANINGS.get(message.removeprefix("etcdserver: "))
-    if kind is None and code == _DEADLINE_EXCEEDED:
-        kind = NoQuorum
     if kind is None and code in (_PERMISSION_DENIED, _UNAUTHENTICATED):
         kind = NotAuthorized
     if kind is None and tls and any(sign in message for sign in _GATEWAY_REFUSED):
@@ -391,11 +393,12 @@ def _uint64(values: Mapping[str, Any], key: str) -> int:
 
 
 def _member(values: Mapping[str, Any]) -> Member:
-    urls = values.get("peerURLs") or [""]
+    urls = tuple(values.get("peerURLs", ()))
     return Member(
         id=_uint64(values, "ID"),
         name=values.get("name", ""),
-        host=urlsplit(urls[0]).hostname or "",
+        host=(urlsplit(urls[0]).hostname or "") if urls else "",
+        peer_urls=urls,
         learner=values.get("isLearner", False),
     )
 
@@ -463,7 +466,9 @@ class EtcdEndpoint:
         self.host = host
         self.port = port
         self._tls = tls
-        self._dependency = dependency or Dependency(f"etcd {host}", is_failure)
+        self._dependency = dependency or Dependency(
+            f"etcd {host}", is_failure, reset_timeout=RESET_TIMEOUT
+        )
         self._timeouts = timeouts or Timeouts()
 
     def status(self, *, with_read: bool = False) -> StatusReport:
@@ -639,21 +644,20 @@ class EtcdEndpoint:
     ) -> dict[str, Any]:
         connection = self._connect(timeout)
         try:
-            connection.request(
-                "POST",
-                f"/v3/{path}",
-                json.dumps(body),
-                {
-                    "Content-Type": "application/json",
-                    # Without it some calls are never answered while there is no quorum.
-                    "Grpc-Timeout": f"{timeout * 1000:.0f}m",
-                },
-            )
-            response = connection.getresponse()
-            status, text = response.status, response.read(_MAX_ANSWER)
-        except ssl.SSLError as error:
-            # With TLS 1.3 the server judges the client's certificate after the handshake.
-            raise _tls_problem(error, self._address, certificate=self._has_certificate) from error
+            # When the server has closed the connection, its reason may be waiting to be read.
+            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+                connection.request(
+                    "POST",
+                    f"/v3/{path}",
+                    json.dumps(body),
+                    {
+                        "Content-Type": "application/json",
+                        # Without it some calls are never answered while there is no quorum.
+                        "Grpc-Timeout": f"{timeout * 1000:.0f}m",
+                    },
+                )
+            with connection.getresponse() as response:
+                status, text = response.status, response.read(_MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error, changes=changes) from error
         finally:
@@ -686,18 +690,23 @@ class EtcdEndpoint:
 
     def _lost(self, error: Exception, *, changes: bool) -> EtcdError:
         """Return the error for a connection on which a request was sent and no answer came."""
+        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+            # With TLS 1.3 the server judges the client's certificate after the handshake, but
+            # before it reads a request.
+            return _tls_problem(error, self._address, certificate=self._has_certificate)
         if changes:
             return OutcomeUnknown(
                 None, f"sent, but not answered ({_told(error)}): it may still apply", self._address
             )
         if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
             return NotEtcd(None, f"no HTTP answer ({_told(error)})", self._address)
-        return Unreachable(None, _told(error), self._address)
+        told = _told(error)
+        if self._tls is None and isinstance(error, ConnectionError):
+            told += "; if the server speaks TLS, give TLS material"
+        return Unreachable(None, told, self._address)
 
     def _answer(self, status: int, text: bytes) -> dict[str, Any]:
         excerpt = text[:_EXCERPT].decode(errors="replace")
-        if self._tls is None and b"HTTP request to an HTTPS server" in text:
-            raise TlsProblem(None, "the server speaks TLS only: give TLS material", self._address)
         try:
             answer = json.loads(text)
         except ValueError as error:

@@ -25,13 +25,16 @@ export class InstanceProcess {
   /**
    * Runs the boot script in a process group of its own.
    *
+   * @param props what to run.
    * @param directory where the instance's files go: its disk, its script, its log.
    * @param environment environment variables that the boot script's own can replace.
+   * @param removeOnNodeDeath a directory to remove should Node die before the instance is stopped.
    */
   static async boot(
     props: BootProps,
     directory: string,
     environment: Readonly<Record<string, string>>,
+    removeOnNodeDeath: string,
   ): Promise<InstanceProcess> {
     const root = join(directory, 'root');
     const temporary = join(directory, 'tmp');
@@ -44,7 +47,7 @@ export class InstanceProcess {
       args: [script],
       cwd: root,
       logFile: join(directory, 'console.log'),
-      removeOnNodeDeath: directory,
+      removeOnNodeDeath,
       environment: {
         PATH: [...(props.path ?? []), process.env.PATH ?? '/usr/bin:/bin'].join(':'),
         LANG: 'C.UTF-8',

@@ -156,7 +156,8 @@ export class LocalAutoScaling implements AsyncDisposable {
   private readonly region: string;
   private readonly accountId: string;
   private readonly clock: Clock;
-  private readonly directory: string;
+  /** Made when the first instance boots. */
+  private directory: string | undefined;
   private readonly groups = new Map<string, AutoScalingGroup>();
   private readonly boots = new Map<string, BootProps>();
   private readonly processes = new Map<string, InstanceProcess>();
@@ -181,7 +182,6 @@ export class LocalAutoScaling implements AsyncDisposable {
     this.clock = props.clock ?? new SystemClock();
     this.eventSink = props.eventSink;
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    this.directory = mkdtempSync(join(tmpdir(), 'local-auto-scaling-'));
     this.metadata = new InstanceMetadataService(() => this.clock.now(), this.region);
     server.on('request', (request, response) => {
       this.handle(request, response).catch((error: Error) => {
@@ -370,7 +370,9 @@ export class LocalAutoScaling implements AsyncDisposable {
       await this.settled();
     } finally {
       await Promise.all([...this.processes.values()].map((process) => process.stop()));
-      await rm(this.directory, { recursive: true, force: true });
+      if (this.directory !== undefined) {
+        await rm(this.directory, { recursive: true, force: true });
+      }
     }
   }
 
@@ -454,14 +456,20 @@ export class LocalAutoScaling implements AsyncDisposable {
       if (instance.ec2State !== 'running' || this.stopped) {
         return;
       }
-      const process = await InstanceProcess.boot(boot, join(this.directory, instance.instanceId), {
-        AWS_REGION: this.region,
-        AWS_DEFAULT_REGION: this.region,
-        AWS_ACCESS_KEY_ID: 'test',
-        AWS_SECRET_ACCESS_KEY: 'test',
-        AWS_EC2_METADATA_SERVICE_ENDPOINT: `${this.endpoint}/imds/${instance.instanceId}`,
-        ...this.env(),
-      });
+      this.directory ??= mkdtempSync(join(tmpdir(), 'local-auto-scaling-'));
+      const process = await InstanceProcess.boot(
+        boot,
+        join(this.directory, instance.instanceId),
+        {
+          AWS_REGION: this.region,
+          AWS_DEFAULT_REGION: this.region,
+          AWS_ACCESS_KEY_ID: 'test',
+          AWS_SECRET_ACCESS_KEY: 'test',
+          AWS_EC2_METADATA_SERVICE_ENDPOINT: `${this.endpoint}/imds/${instance.instanceId}`,
+          ...this.env(),
+        },
+        this.directory,
+      );
       this.processes.set(instance.instanceId, process);
     });
   }

@@ -78,6 +78,8 @@ export class Ministack implements AsyncDisposable {
           GATEWAY_PORT: String(port),
           MINISTACK_HOST: '127.0.0.1',
           MINISTACK_REGION: region,
+          // Comes back in the answer about its health: proof that it is this process that answers.
+          MINISTACK_EDITION: directory,
           AWS_DEFAULT_REGION: region,
         },
       });
@@ -180,10 +182,11 @@ export class Ministack implements AsyncDisposable {
       }
       try {
         const response = await fetch(`${this.endpoint}/_ministack/health`);
-        if (response.ok) {
+        const { edition } = (await response.json()) as { edition?: string };
+        if (edition === this.directory) {
           return;
         }
-        lastError = new Error(`HTTP ${response.status}`);
+        lastError = new Error(`Another server answers on ${this.endpoint}`);
       } catch (error) {
         lastError = error;
       }

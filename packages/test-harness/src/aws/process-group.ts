@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How to start a {@link ProcessGroup}. */
@@ -64,6 +64,7 @@ export class ProcessGroup {
   /** File with the output of the group. */
   readonly logFile: string;
 
+  private lastMember: number;
   private readonly guard: ChildProcess;
   private readonly exited: Promise<void>;
 
@@ -72,6 +73,7 @@ export class ProcessGroup {
     props: ProcessGroupProps,
   ) {
     this.pid = child.pid as number;
+    this.lastMember = this.pid;
     this.logFile = props.logFile;
     const directory = props.removeOnNodeDeath ?? '';
     this.guard = spawn(
@@ -103,17 +105,17 @@ export class ProcessGroup {
     return this.child.exitCode ?? this.child.signalCode ?? undefined;
   }
 
-  /** Whether any process of the group is left (an unreaped one counts). */
+  /** Whether any process of the group runs. */
   get alive(): boolean {
-    try {
-      process.kill(-this.pid, 0);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+    // One look is enough as long as the process that was found the last time is still there.
+    if (!isRunningMember(this.lastMember, this.pid)) {
+      const member = findRunningMember(this.pid);
+      if (member === undefined) {
         return false;
       }
-      throw error;
+      this.lastMember = member;
     }
+    return true;
   }
 
   /**
@@ -166,4 +168,31 @@ export class ProcessGroup {
     }
     return true;
   }
+}
+
+/** The first process of a group that runs; undefined if none does. */
+function findRunningMember(groupId: number): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => isRunningMember(pid, groupId));
+}
+
+/**
+ * Whether a process belongs to a group and runs. One that has ended but was not reaped yet does not
+ * run: orphans are reaped by init, which may take its time, but hold no file, port or address.
+ */
+function isRunningMember(pid: number, groupId: number): boolean {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      return false;
+    }
+    throw error;
+  }
+  // pid (name) state parent group ...; the name may contain anything (proc_pid_stat(5)).
+  const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(group) === groupId && !['Z', 'X'].includes(state);
 }

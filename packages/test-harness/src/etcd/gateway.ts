@@ -145,6 +145,12 @@ export interface EtcdRangeOptions {
   readonly serializable?: boolean;
 }
 
+/**
+ * Calls beyond so many at once wait for a free connection, within their time. Without a limit a burst
+ * would open one connection for each call, and the TLS handshakes would take longer than the calls.
+ */
+const MAX_CONNECTIONS = 64;
+
 type Json = Record<string, unknown>;
 
 /**
@@ -170,6 +176,7 @@ export class EtcdGateway {
     if (this.base.protocol === 'https:') {
       this.agent = new HttpsAgent({
         keepAlive: true,
+        maxSockets: MAX_CONNECTIONS,
         ...(props.tls && {
           ca: readFileSync(props.tls.caFile),
           cert: readFileSync(props.tls.certFile),
@@ -177,7 +184,7 @@ export class EtcdGateway {
         }),
       });
     } else if (this.base.protocol === 'http:') {
-      this.agent = new HttpAgent({ keepAlive: true });
+      this.agent = new HttpAgent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
     } else {
       throw new Error(`'${endpoint}' is not an endpoint: it must begin with http:// or https://`);
     }

@@ -46,7 +46,7 @@ export async function waitUntil<T>(
       lastError = error;
     }
     if (performance.now() >= deadline) {
-      const detail = lastError instanceof Error ? `: ${lastError.message}` : '';
+      const detail = lastError === undefined ? '' : `: ${(lastError as Error).message}`;
       throw new Error(`waited ${options.timeoutMs} ms in vain for ${what}${detail}`, {
         cause: lastError,
       });

@@ -209,22 +209,24 @@ export class WriteLoad {
   }
 
   private schedule(): void {
-    const dueAt = this.startedAt + (this.issued * 1000) / this.rate;
     this.timer = setTimeout(
       () => {
-        // All that are due by now: a timer that fires late must not lower the rate.
-        while (this.startedAt + (this.issued * 1000) / this.rate <= now()) {
-          const write = this.write(
-            this.issued,
-            this.startedAt + (this.issued * 1000) / this.rate,
-          ).finally(() => this.inFlight.delete(write));
+        // All that are due at this moment: a timer that fires late must not lower the rate. The moment
+        // is fixed before: on a busy machine more would fall due while these are sent, without end.
+        for (const moment = now(); this.nextDueAt() <= moment; this.issued += 1) {
+          const write = this.write(this.issued, this.nextDueAt()).finally(() =>
+            this.inFlight.delete(write),
+          );
           this.inFlight.add(write);
-          this.issued += 1;
         }
         this.schedule();
       },
-      Math.max(0, dueAt - now()),
+      Math.max(0, this.nextDueAt() - now()),
     );
+  }
+
+  private nextDueAt(): number {
+    return this.startedAt + (this.issued * 1000) / this.rate;
   }
 
   private async finish(): Promise<WriteReport> {

@@ -123,21 +123,49 @@ describe('the check notices', () => {
       '</SetDesiredCapacityResponse>',
   };
   const wrong: [string, { body: string }, RegExp][] = [
-    ['an unknown element', changed('<InstanceId>', '<Color>red</Color><InstanceId>'), /unknown element Color/],
+    [
+      'an unknown element',
+      changed('<InstanceId>', '<Color>red</Color><InstanceId>'),
+      /unknown element Color/,
+    ],
     ['a missing member', changed('<InstanceId>i-1</InstanceId>', ''), /InstanceId is missing/],
-    ['a repeated member', changed('<InstanceId>', '<InstanceId>i</InstanceId><InstanceId>'), /occurs twice/],
+    [
+      'a repeated member',
+      changed('<InstanceId>', '<InstanceId>i</InstanceId><InstanceId>'),
+      /occurs twice/,
+    ],
     ['a wrong list', changed('<member>', '<item/><member>'), /unknown element item/],
     ['no boolean', changed('>false<', '>False<'), /'False' is not a boolean/],
     ['another namespace', changed('2011-01-01', '2010-08-01'), /namespace is not/],
-    ['another answer', changed('<DescribeAutoScalingInstancesResult>', '<X/><DescribeAutoScalingInstancesResult>'), /unknown element X/],
+    [
+      'another answer',
+      changed('<DescribeAutoScalingInstancesResult>', '<X/><DescribeAutoScalingInstancesResult>'),
+      /unknown element X/,
+    ],
     ['no request id', changed('<RequestId>1</RequestId>', ''), /RequestId is missing/],
     ['no XML', { ...good, body: '{}' }, /not an XML document/],
     ['an undeclared error', error('OutOfCheese'), /'OutOfCheese' is not declared/],
-    ['no number', hook('<HeartbeatTimeout>an hour</HeartbeatTimeout>'), /'an hour' is not an integer/],
+    [
+      'no number',
+      hook('<HeartbeatTimeout>an hour</HeartbeatTimeout>'),
+      /'an hour' is not an integer/,
+    ],
     ['an unwanted result', capacity, /unknown element SetDesiredCapacityResult/],
-    ['a state that EC2 does not have', ec2('<instanceState><name>tired</name></instanceState>'), /'tired' is not one of/],
-    ['a time without a zone', ec2('<launchTime>2026-01-01 00:00</launchTime>'), /is not a timestamp/],
-    ['a name of another protocol', ec2('<InstanceId>i-1</InstanceId>'), /unknown element InstanceId/],
+    [
+      'a state that EC2 does not have',
+      ec2('<instanceState><name>tired</name></instanceState>'),
+      /'tired' is not one of/,
+    ],
+    [
+      'a time without a zone',
+      ec2('<launchTime>2026-01-01 00:00</launchTime>'),
+      /is not a timestamp/,
+    ],
+    [
+      'a name of another protocol',
+      ec2('<InstanceId>i-1</InstanceId>'),
+      /unknown element InstanceId/,
+    ],
   ];
   let reports: Report[];
 

@@ -1,5 +1,5 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import {
@@ -182,7 +182,6 @@ describe('building', () => {
     await writeFile(join(folder(), 'etcd.building-999999999'), 'half');
     await mkdir(`${folder()}.lock`);
     // No process has this id: the kernel's largest is 4194304.
-    const { hostname } = await import('node:os');
     await writeFile(join(`${folder()}.lock`, 'holder'), `999999999 ${hostname()}\n`);
     expect(await resolveWith(withGo())).toMatchObject({ origin: 'built' });
     expect(await readdir(folder())).toEqual(['etcd']);
@@ -229,7 +228,7 @@ describe('building', () => {
   });
 
   async function withoutEtcd(path: readonly string[]): Promise<string[]> {
-    const listings = await Promise.all(path.map((name) => readdir(name).catch(() => [])));
+    const listings = await Promise.all(path.map((name) => readdir(name).catch((): string[] => [])));
     return path.filter((_, index) => !listings[index]?.includes('etcd'));
   }
 });

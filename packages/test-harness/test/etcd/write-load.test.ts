@@ -109,7 +109,7 @@ describe('a write load on a cluster', () => {
   });
 
   test('finds an acknowledged write that is gone, or has changed', async () => {
-    const load = start(() => cluster.endpoints, 2_000);
+    const load = start(() => cluster.endpoints, 1_000);
     // More than a page of the reading back.
     await moreAcknowledged(load, 1_500);
     const { acknowledged } = await load.stop();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
+  findPythons,
   normalizePythonExpression,
   type PythonRunner,
   PythonSyntaxError,
@@ -58,6 +59,14 @@ with (open("a") as b, c):
 def generic[T, *Ts, **P](x: Callable[P, T] | None = None, /): ...
 `;
 
+// The standard library's parser knows the syntax of its own version only.
+const PLANTED_OLDER = PLANTED.replace('[T: int]', '')
+  .replace('[T, *Ts, **P]', '')
+  .replace(': *Ts', '')
+  .replace('except*', 'except');
+
+const newest = Number(findPythons().at(-1)?.minorVersion.split('.')[1]);
+
 const STANDARD_LIBRARY = [
   'argparse.py',
   'asyncio/base_events.py',
@@ -103,7 +112,7 @@ describe('against the standard library’s own parser', () => {
     ]);
     expect(functions).toHaveLength(11);
     expect(imports).toHaveLength(8);
-    await expectSame(PLANTED);
+    await expectSame(newest >= 12 ? PLANTED : PLANTED_OLDER);
   });
 
   test.each(STANDARD_LIBRARY)(

@@ -1,0 +1,72 @@
+import { type App, Duration, Stack } from 'aws-cdk-lib';
+import { AutoScalingGroup, HealthChecks } from 'aws-cdk-lib/aws-autoscaling';
+import {
+  InstanceType,
+  LaunchTemplate,
+  MachineImage,
+  SecurityGroup,
+  SubnetType,
+  UserData,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { EtcdLifecycle } from '../src';
+
+/** What differs between the stacks of the demo and of the tests. */
+export interface DemoStackProps {
+  readonly clusterName: string;
+  readonly size: number;
+  /** Further environment variables of the function. */
+  readonly environment?: Record<string, string>;
+}
+
+/**
+ * The stack of the demo: an etcd cluster as a user would write it, with two differences that let its
+ * instances run on one machine. Their files are below a folder of each instance's own, and etcd is
+ * started by the user data itself, as there is no systemd.
+ */
+export class DemoStack extends Stack {
+  public readonly lifecycle: EtcdLifecycle;
+
+  constructor(app: App, id: string, props: DemoStackProps) {
+    super(app, id);
+    const vpc = new Vpc(this, 'Vpc', {
+      availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'etcd', subnetType: SubnetType.PRIVATE_ISOLATED }],
+      restrictDefaultSecurityGroup: false,
+    });
+    const autoScalingGroup = new AutoScalingGroup(this, 'Etcd', {
+      vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      minCapacity: props.size,
+      maxCapacity: props.size + 1,
+      desiredCapacity: props.size,
+      healthChecks: HealthChecks.ec2(),
+      launchTemplate: new LaunchTemplate(this, 'Template', {
+        instanceType: new InstanceType('m7g.medium'),
+        machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }),
+        securityGroup: new SecurityGroup(this, 'Members', { vpc }),
+        role: new Role(this, 'Member', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') }),
+        userData: UserData.forLinux(),
+        requireImdsv2: true,
+      }),
+    });
+    this.lifecycle = new EtcdLifecycle(this, 'EtcdLifecycle', {
+      autoScalingGroup,
+      clusterName: props.clusterName,
+      vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      heartbeatTimeout: Duration.minutes(5),
+      environment: props.environment,
+    });
+    autoScalingGroup.addUserData(
+      ...this.lifecycle.bootstrapCommands({
+        dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
+        environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
+        startCommand: 'exec "${etcd_binary}"',
+        pollSeconds: 1,
+      }),
+    );
+  }
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CdkDeployment,
+  eventBridgeSink,
+  LocalAutoScaling,
+  type LocalInstance,
+  Ministack,
+  resolveEtcd,
+} from '@quorate/test-harness';
+import { App } from 'aws-cdk-lib';
+import { DemoStack } from './demo-stack';
+import { FunctionLog } from './function-log';
+
+/** How to deploy the demo's stack on this machine. */
+export interface LocalDeploymentProps {
+  /**
+   * How many members the cluster has.
+   * @default 3
+   */
+  readonly size?: number;
+  /**
+   * The address of the first instance; others follow it.
+   * @default '127.0.0.2'
+   */
+  readonly baseAddress?: string;
+  /**
+   * Further environment variables of the function.
+   * @default - none
+   */
+  readonly environment?: Record<string, string>;
+  /**
+   * Told of each step of the deployment.
+   * @default - nobody is told
+   */
+  readonly onProgress?: (step: string) => void;
+}
+
+const STACK = 'QuorateDemo';
+const CLUSTER = 'demo';
+
+/** What the emulator of AWS does not know, and what nothing here depends on. */
+const OMITTED_RESOURCE_TYPES = ['AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress'];
+
+/**
+ * The demo's stack, deployed to an emulator of AWS on this machine: its instances are processes that
+ * run its own user data, and its function is the real handler behind rule, queue and event source
+ * mapping.
+ */
+export class LocalDeployment {
+  /** Synthesizes and deploys the stack; the group launches its first instances at once. */
+  public static async start(props: LocalDeploymentProps = {}): Promise<LocalDeployment> {
+    const progress = props.onProgress ?? (() => undefined);
+    const etcd = await resolveEtcd();
+    progress(`etcd ${etcd.version} (${etcd.origin})`);
+    const directory = mkdtempSync(join(tmpdir(), 'quorate-demo-'));
+    let deployment: LocalDeployment | undefined;
+    try {
+      const autoScaling = await LocalAutoScaling.start();
+      deployment = new LocalDeployment(directory, autoScaling);
+      await deployment.deploy(props, etcd.path, progress);
+      return deployment;
+    } catch (error) {
+      await (deployment?.stop() ?? rm(directory, { recursive: true, force: true }));
+      throw error;
+    }
+  }
+
+  /** The group's name. */
+  public groupName = '';
+  /** What the function logs. */
+  public log = new FunctionLog(() => undefined);
+
+  private ministack: Ministack | undefined;
+  private sqs: SQSClient | undefined;
+  private queueUrl = '';
+  private ticker: NodeJS.Timeout | undefined;
+  private readonly ticks = new Set<Promise<unknown>>();
+  private readonly failedTicks: unknown[] = [];
+
+  private constructor(
+    private readonly directory: string,
+    /** The Auto Scaling group's service. */
+    public readonly autoScaling: LocalAutoScaling,
+  ) {}
+
+  /** The instances, those on their way included. */
+  public instances(): LocalInstance[] {
+    return this.autoScaling.instances(this.groupName);
+  }
+
+  /** The client URLs of the instances that run something. */
+  public clientUrls(): string[] {
+    return this.instances()
+      .filter((instance) => instance.processesAlive)
+      .map((instance) => `http://${instance.privateIpAddress}:2379`);
+  }
+
+  /**
+   * Sends ticks as the schedule does, but more often than once a minute.
+   *
+   * @param seconds - Between two ticks.
+   */
+  public startTicks(seconds: number): void {
+    this.ticker = setInterval(() => this.track(this.tick()), seconds * 1000);
+  }
+
+  /** Sends one tick as the schedule does. */
+  public async tick(): Promise<void> {
+    await this.sqs?.send(
+      new SendMessageCommand({
+        QueueUrl: this.queueUrl,
+        MessageGroupId: CLUSTER,
+        MessageDeduplicationId: randomUUID(),
+        MessageBody: JSON.stringify({
+          version: '0',
+          id: randomUUID(),
+          'detail-type': 'Scheduled Event',
+          source: 'aws.events',
+          time: new Date().toISOString(),
+          detail: {},
+        }),
+      }),
+    );
+  }
+
+  /** Waits until all of the wanted instances are in service. */
+  public async waitUntilInService(size: number, timeoutSeconds: number): Promise<void> {
+    await this.autoScaling.waitUntil(
+      `${size} instances are in service and no other is left`,
+      (instances) =>
+        instances.length === size &&
+        instances.every((instance) => instance.lifecycleState === 'InService'),
+      timeoutSeconds,
+    );
+  }
+
+  /** Stops everything that was started, and removes what was written. */
+  public async stop(): Promise<void> {
+    clearInterval(this.ticker);
+    await Promise.allSettled(this.ticks);
+    this.log.stop();
+    this.sqs?.destroy();
+    await this.autoScaling.stop();
+    await this.ministack?.stop();
+    await rm(this.directory, { recursive: true, force: true });
+    if (this.failedTicks.length > 0) {
+      throw new AggregateError(this.failedTicks, 'ticks could not be sent');
+    }
+  }
+
+  private async deploy(
+    props: LocalDeploymentProps,
+    etcdBinary: string,
+    progress: (step: string) => void,
+  ): Promise<void> {
+    const assembly = join(this.directory, 'cdk.out');
+    const app = new App({ outdir: assembly });
+    new DemoStack(app, STACK, {
+      clusterName: CLUSTER,
+      size: props.size ?? 3,
+      environment: props.environment,
+    });
+    app.synth();
+    progress('stack synthesized');
+
+    const ministack = await Ministack.start({ environment: this.autoScaling.env() });
+    this.ministack = ministack;
+    this.autoScaling.setEventSink(eventBridgeSink(ministack));
+    this.sqs = new SQSClient(ministack.clientConfig());
+    const deployed = await CdkDeployment.deploy(ministack, assembly, STACK, {
+      omitResourceTypes: OMITTED_RESOURCE_TYPES,
+    });
+    this.queueUrl = physicalIdOf(deployed, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
+    this.groupName = physicalIdOf(deployed, 'AWS::AutoScaling::AutoScalingGroup', 'Etcd');
+    this.log = FunctionLog.follow(ministack.logFile);
+    progress('stack deployed by CloudFormation');
+
+    const template = JSON.parse(readFileSync(join(assembly, `${STACK}.template.json`), 'utf8'));
+    this.autoScaling.createGroup(
+      LocalAutoScaling.fromTemplate(template, undefined, {
+        name: this.groupName,
+        baseAddress: props.baseAddress ?? '127.0.0.2',
+        boot: {
+          script: userDataOf(template),
+          environment: { ...ministack.env(), etcd_binary: etcdBinary },
+          path: [dirname(ministack.python)],
+        },
+      }),
+    );
+    progress('group created: it launches its first instances');
+  }
+
+  private track(tick: Promise<void>): void {
+    const tracked = tick
+      .catch((error) => this.failedTicks.push(error))
+      .finally(() => this.ticks.delete(tracked));
+    this.ticks.add(tracked);
+  }
+}
+
+function physicalIdOf(deployed: CdkDeployment, type: string, prefix: string): string {
+  const found = deployed
+    .resourcesOfType(type)
+    .find((resource) => resource.logicalId.startsWith(prefix));
+  if (!found) {
+    throw new Error(`the stack has no ${type} whose logical id starts with ${prefix}`);
+  }
+  return found.physicalId;
+}
+
+/** The user data of the one launch template, which must be known before the deployment. */
+function userDataOf(template: {
+  readonly Resources: Record<
+    string,
+    {
+      Type: string;
+      Properties: { LaunchTemplateData?: { UserData?: { 'Fn::Base64'?: unknown } } };
+    }
+  >;
+}): string {
+  const launchTemplate = Object.values(template.Resources).find(
+    (resource) => resource.Type === 'AWS::EC2::LaunchTemplate',
+  );
+  const userData = launchTemplate?.Properties.LaunchTemplateData?.UserData?.['Fn::Base64'];
+  if (typeof userData !== 'string') {
+    throw new Error('the launch template has no user data of plain text');
+  }
+  return userData;
+}

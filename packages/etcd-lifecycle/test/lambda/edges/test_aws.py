@@ -1,0 +1,70 @@
+"""Which errors of AWS are failures, and which are answers."""
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from etcd_lifecycle.aws import Clients, error_code, is_failure
+
+
+def answered(code, status=400):
+    response = {
+        "Error": {"Code": code, "Message": "told"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "Operation")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        answered("Throttling"),
+        answered("ThrottlingException"),
+        answered("RequestLimitExceeded", 503),
+        answered("ProvisionedThroughputExceededException"),
+        answered("ResourceContention", 500),
+        answered("InternalError", 500),
+        answered("", 502),
+        ConnectTimeoutError(endpoint_url="http://127.0.0.1"),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1"),
+        ReadTimeoutError(endpoint_url="http://127.0.0.1"),
+    ],
+    ids=repr,
+)
+def test_failures(error):
+    assert is_failure(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        answered("ValidationError"),
+        answered("ConditionalCheckFailedException"),
+        answered("ResourceNotFoundException"),
+        answered("AccessDenied", 403),
+        answered("ExpiredToken", 403),
+        NoCredentialsError(),
+        ParamValidationError(report="missing"),
+        KeyError("ours"),
+    ],
+    ids=repr,
+)
+def test_answers(error):
+    assert not is_failure(error)
+
+
+def test_error_code():
+    assert error_code(answered("ValidationError")) == "ValidationError"
+    assert error_code(NoCredentialsError()) == ""
+
+
+def test_clients_neither_retry_nor_wait_long(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    config = Clients().autoscaling.meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert (config.connect_timeout, config.read_timeout) == (2, 5)

@@ -1,0 +1,289 @@
+"""What the client makes of answers that no healthy etcd gives, and of what etcd may leave out."""
+
+import http.server
+import json
+import socket
+import threading
+
+import pytest
+from etcd_lifecycle.etcd import (
+    EtcdEndpoint,
+    EtcdEndpoints,
+    EtcdError,
+    LeaderChanged,
+    MemberNotFound,
+    NoQuorum,
+    NotAuthorized,
+    NotEtcd,
+    OutcomeUnknown,
+    RecentlyRemoved,
+    Timeouts,
+    TlsMaterial,
+    TlsProblem,
+    Unhealthy,
+    Unreachable,
+    lists_linearizably,
+)
+from etcd_lifecycle.model import Member, MemberStatus
+from python_retry import CircuitBreaker
+
+HOST = "127.0.0.1"
+
+
+class Server:
+    """An HTTP server that gives prepared answers, the last one for ever, and keeps requests."""
+
+    def __init__(self):
+        self.requests = []
+        self.answers = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.requests.append((self.path, json.loads(body), dict(self.headers)))
+                answers = outer.answers
+                status, text = answers.pop(0) if len(answers) > 1 else answers[0]
+                if status is None:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text if isinstance(text, bytes) else json.dumps(text).encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer((HOST, 0), Handler)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def answer(self, *answers):
+        self.answers[:] = answers
+        return EtcdEndpoint(HOST, self.port)
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+def test_what_is_left_out_is_zero_false_or_empty(server):
+    answer = {"header": {"cluster_id": "18446744073709551615", "raft_term": "3"}}
+    report = server.answer((200, answer)).status()
+    assert report.cluster_id == 2**64 - 1
+    assert report.member_id == 0
+    assert not report.learner
+    assert report.status == MemberStatus(leader=0, raft_term=0, raft_index=0, applied_index=0)
+
+
+def test_a_member_that_never_started_has_no_name(server):
+    members = [
+        {"ID": "1", "name": "m1", "peerURLs": ["https://10.0.0.1:2380"], "clientURLs": []},
+        {"ID": "2", "peerURLs": ["https://[fd00::2]:2380"], "isLearner": True},
+    ]
+    answer = {"header": {"cluster_id": "7", "member_id": "1"}, "members": members}
+    listed = server.answer((200, answer)).member_list(version="3.6.1")
+    assert listed.members == (
+        Member(1, "m1", "10.0.0.1", ("https://10.0.0.1:2380",)),
+        Member(2, "", "fd00::2", ("https://[fd00::2]:2380",), learner=True),
+    )
+    assert (listed.cluster_id, listed.member_id) == (7, 1)
+
+
+def test_the_list_is_asked_for_linearizably_and_with_a_time_out(server):
+    server.answer((200, {})).member_list(version="3.5.30")
+    ((path, body, headers),) = server.requests
+    assert (path, body) == ("/v3/cluster/member/list", {"linearizable": True})
+    assert headers["Grpc-Timeout"] == "8000m"
+
+
+@pytest.mark.parametrize("version", ["3.4.23", ""])
+def test_an_old_member_is_asked_for_a_linearizable_read_first(server, version):
+    server.answer((200, {})).member_list(version=version)
+    paths = [path for path, _, _ in server.requests]
+    assert paths == ["/v3/kv/range", "/v3/cluster/member/list"]
+    assert "serializable" not in server.requests[0][1]
+
+
+@pytest.mark.parametrize(
+    ("version", "linearizable"),
+    [("3.4.45", False), ("3.5.0", True), ("3.10.1", True), ("4.0.0-rc.1", True), ("", False)],
+)
+def test_versions_that_list_linearizably(version, linearizable):
+    assert lists_linearizably(version) is linearizable
+
+
+@pytest.mark.parametrize("status", [400, 412])
+@pytest.mark.parametrize("field", ["message", "error"])
+def test_the_body_counts_and_not_the_http_status(server, status, field):
+    answer = {"code": 5, field: "etcdserver: member not found"}
+    with pytest.raises(MemberNotFound) as caught:
+        server.answer((status, answer)).remove(1)
+    assert (caught.value.code, caught.value.endpoint) == (5, f"{HOST}:{server.port}")
+
+
+def test_an_id_of_all_64_bits_is_sent_as_a_decimal_string(server):
+    server.answer((200, {})).promote(2**64 - 1)
+    assert server.requests[0][1] == {"ID": "18446744073709551615"}
+
+
+def test_adding_an_address_that_was_just_removed(server):
+    answer = (404, {"code": 5, "message": "etcdserver: member not found"})
+    with pytest.raises(RecentlyRemoved):
+        server.answer(answer).add_learner("http://10.0.0.1:2380")
+
+
+@pytest.mark.parametrize(
+    "text", [b"<html>502 Bad Gateway</html>", b"", b"404 page not found\n", b"\xff\xfe", b"[1]"]
+)
+def test_something_other_than_etcd(server, text):
+    endpoint = server.answer((502, text))
+    with pytest.raises(NotEtcd, match="502"):
+        endpoint.status()
+    with pytest.raises(NotEtcd):
+        endpoint.remove(1)
+
+
+def test_something_that_does_not_speak_http():
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve():
+            for _ in range(2):
+                connection, _ = listener.accept()
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(NotEtcd, match="SSH-"):
+            EtcdEndpoint(HOST, port).status()
+        thread.join()
+
+
+def test_a_change_whose_answer_is_lost_is_sent_once_and_its_outcome_unknown(server):
+    endpoint = server.answer((None, b""))
+    with pytest.raises(OutcomeUnknown, match="may still apply"):
+        endpoint.remove(1)
+    assert len(server.requests) == 1
+
+
+def test_a_read_whose_answer_is_lost_is_sent_again(server):
+    endpoint = server.answer((None, b""), (200, {"version": "3.6.1"}))
+    assert endpoint.status().status.version == "3.6.1"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (2, "raft: stopped"),
+        (2, "raft proposal dropped"),
+        (4, "context deadline exceeded"),
+        (14, "etcdserver: request timed out"),
+        (14, "etcdserver: no leader"),
+        (14, "transport is closing"),
+    ],
+)
+def test_a_change_that_may_have_been_proposed_has_an_unknown_outcome(server, code, message):
+    endpoint = server.answer((500, {"code": code, "message": message}))
+    with pytest.raises(OutcomeUnknown) as caught:
+        endpoint.remove(1)
+    assert (caught.value.code, caught.value.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (4, "context deadline exceeded", NoQuorum),
+        (2, "context deadline exceeded", NoQuorum),
+        (14, "etcdserver: request timed out", NoQuorum),
+        (14, "transport is closing", Unreachable),
+        (3, "etcdserver: user name is empty", NotAuthorized),
+        (16, "etcdserver: invalid auth token", NotAuthorized),
+        (7, "etcdserver: permission denied", NotAuthorized),
+        (8, "etcdserver: mvcc: database space exceeded", EtcdError),
+    ],
+)
+def test_what_an_error_of_a_read_means(server, code, message, kind):
+    with pytest.raises(EtcdError) as caught:
+        server.answer((500, {"code": code, "message": message})).linearizable_read()
+    assert type(caught.value) is kind
+
+
+def test_a_read_under_which_the_leader_changed_is_repeated(server):
+    changed = (503, {"code": 14, "message": "etcdserver: leader changed"})
+    server.answer(changed, (200, {})).linearizable_read()
+    assert len(server.requests) == 2
+    with pytest.raises(LeaderChanged):
+        server.answer(changed).linearizable_read()
+
+
+def test_a_refused_change_does_not_open_the_circuit(server):
+    endpoint = server.answer((503, {"code": 14, "message": "etcdserver: unhealthy cluster"}))
+    for _ in range(12):
+        with pytest.raises(Unhealthy):
+            endpoint.add_learner("http://10.0.0.1:2380")
+    assert len(server.requests) == 12
+
+
+def test_an_endpoint_that_does_not_answer_is_no_longer_asked():
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+    endpoint = EtcdEndpoint(HOST, port)
+    for _ in range(3):
+        with pytest.raises(Unreachable, match="ConnectionRefused"):
+            endpoint.status()
+    with pytest.raises(Unreachable, match=r"not asked: circuit .* is open"):
+        endpoint.status()
+    # Nothing was sent, so that nothing is unknown about it.
+    with pytest.raises(Unreachable, match="not asked"):
+        endpoint.remove(1)
+
+
+def test_a_member_that_hangs():
+    with socket.create_server((HOST, 0)) as listener:
+        endpoint = EtcdEndpoint(
+            HOST, listener.getsockname()[1], timeouts=Timeouts(status=0.1, change=0.1)
+        )
+        with pytest.raises(Unreachable, match="no answer in time"):
+            endpoint.status()
+        with pytest.raises(OutcomeUnknown, match="no answer in time"):
+            endpoint.remove(1)
+
+
+def test_an_endpoint_keeps_its_breaker_until_its_address_is_given_up():
+    endpoints = EtcdEndpoints()
+    first, second = endpoints.at("10.0.0.1"), endpoints.at("10.0.0.2")
+    assert endpoints.at("10.0.0.1") is first
+    endpoints.keep(["10.0.0.2", "10.0.0.3"])
+    assert endpoints.at("10.0.0.1") is not first
+    assert endpoints.at("10.0.0.2") is second
+    assert isinstance(first._dependency.breaker, CircuitBreaker)
+
+
+def test_plain_http_where_tls_is_spoken(server):
+    material = TlsMaterial("-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n")
+    with pytest.raises(TlsProblem, match="authority"):
+        EtcdEndpoint(HOST, server.port, material).status()
+
+
+def test_half_a_pair_is_refused():
+    with pytest.raises(ValueError, match="both"):
+        TlsMaterial("ca", certificate_pem="certificate")
+
+
+def test_the_private_key_is_in_no_text():
+    material = TlsMaterial("ca", "certificate", "very secret")
+    assert "very secret" not in repr(material)

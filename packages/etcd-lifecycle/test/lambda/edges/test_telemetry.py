@@ -1,0 +1,82 @@
+"""Log lines and metrics."""
+
+import io
+import json
+
+import pytest
+from etcd_lifecycle.telemetry import PassMetrics, Telemetry
+
+
+@pytest.fixture
+def stream():
+    return io.StringIO()
+
+
+@pytest.fixture
+def telemetry(stream):
+    return Telemetry("main", stream=stream, clock=lambda: 1732428000.125)
+
+
+def lines(stream):
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_log_line_is_one_json_object(telemetry, stream):
+    telemetry.log("WARNING", "two\nlines", instance="i-1", error=ValueError("why"), id=2**64 - 1)
+    telemetry.log("INFO", "next")
+    assert lines(stream) == [
+        {
+            "time": 1732428000.125,
+            "level": "WARNING",
+            "message": "two\nlines",
+            "cluster": "main",
+            "instance": "i-1",
+            "error": "why",
+            "id": 2**64 - 1,
+        },
+        {"time": 1732428000.125, "level": "INFO", "message": "next", "cluster": "main"},
+    ]
+
+
+def check_embedded_metrics(line):
+    """Check what CloudWatch's embedded metric format specification asks for."""
+    metadata = line["_aws"]
+    assert isinstance(metadata["Timestamp"], int)
+    for directive in metadata["CloudWatchMetrics"]:
+        assert directive["Namespace"] == "Quorate"
+        for dimensions in directive["Dimensions"]:
+            assert all(isinstance(line[name], str) for name in dimensions)
+        for metric in directive["Metrics"]:
+            assert isinstance(line[metric["Name"]], (int, float))
+            assert metric["Unit"] in {"Count", "None", "Seconds"}
+
+
+def test_the_metrics_of_a_pass(telemetry, stream):
+    telemetry.passed(PassMetrics(True, 3, 2, 71.5, 0.25))
+    (line,) = lines(stream)
+    check_embedded_metrics(line)
+    assert line["_aws"]["Timestamp"] == 1732428000125
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Cluster"]]
+    values = {name: value for name, value in line.items() if name != "_aws"}
+    assert values == {
+        "Cluster": "main",
+        "Passes": 1,
+        "Quorum": 1,
+        "Voters": 3,
+        "HealthyVoters": 2,
+        "OldestHook": 71.5,
+        "Duration": 0.25,
+    }
+
+
+def test_a_decision_is_counted_by_its_kind(telemetry, stream):
+    telemetry.decided("RemoveMember")
+    (line,) = lines(stream)
+    check_embedded_metrics(line)
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Cluster", "Action"]]
+    assert (line["Decisions"], line["Action"]) == (1, "RemoveMember")
+
+
+def test_standard_output_is_the_default(capsys):
+    Telemetry("main").log("INFO", "out")
+    assert json.loads(capsys.readouterr().out)["message"] == "out"
