@@ -11,6 +11,7 @@ const testHarness = new Package(workspace, {
   keywords: ['jest', 'matchers', 'python', 'etcd', 'autoscaling', 'testing'],
   files: ['python', 'etcd', '!**/__pycache__'],
   entryPoints: { jest: 'jest', 'jest-globals': 'jest-globals' },
+  devFolders: ['scripts'],
   python: ['python'],
   deps: [
     '@astral-sh/ruff-wasm-nodejs@^0.17.4',

@@ -65,6 +65,7 @@ export class Workspace extends javascript.NodeProject {
         '.pytest_cache/',
         '.ruff_cache/',
         '.hypothesis/',
+        '/demo-timeline.html',
       ],
     });
     new Projenrc(this, 'projenrc');

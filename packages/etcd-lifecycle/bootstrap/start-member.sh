@@ -3,7 +3,7 @@
 #
 # Runs in the user data of an instance. Needs curl, the AWS CLI and an etcd on PATH. The lines before
 # these set: parameter_prefix, scheme, client_port, peer_port, data_directory, environment_file,
-# poll_seconds, and the function start_etcd.
+# poll_seconds, and the functions tls_settings and start_etcd.
 
 metadata_service="${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}"
 
@@ -28,11 +28,16 @@ join_configuration() {
   return 1
 }
 
+# A line of the environment file, quoted as both a shell and systemd read it.
+setting() {
+  printf '%s="%s"\n' "$1" "$(printf '%s' "$2" | sed 's/[\\"$`]/\\&/g')"
+}
+
 instance_id=$(metadata instance-id) || exit 1
 address=$(metadata local-ipv4) || exit 1
 region=$(metadata placement/region) || exit 1
-mkdir -p "${data_directory}" "$(dirname "${environment_file}")"
-chmod 700 "${data_directory}"
+mkdir -p "${data_directory}" "$(dirname "${environment_file}")" || exit 1
+chmod 700 "${data_directory}" || exit 1
 
 echo "quorate: ${instance_id} waits for its place in the cluster"
 until join=$(join_configuration); do
@@ -40,15 +45,15 @@ until join=$(join_configuration); do
 done
 rm -f "${environment_file}.error"
 
-cat >"${environment_file}" <<END
-${join}
-ETCD_DATA_DIR=${data_directory}
-ETCD_LISTEN_PEER_URLS=${scheme}://${address}:${peer_port}
-ETCD_LISTEN_CLIENT_URLS=${scheme}://${address}:${client_port}
-ETCD_INITIAL_ADVERTISE_PEER_URLS=${scheme}://${address}:${peer_port}
-ETCD_ADVERTISE_CLIENT_URLS=${scheme}://${address}:${client_port}
-${tls_settings}
-END
+{
+  printf '%s\n' "${join}"
+  setting ETCD_DATA_DIR "${data_directory}"
+  setting ETCD_LISTEN_PEER_URLS "${scheme}://${address}:${peer_port}"
+  setting ETCD_LISTEN_CLIENT_URLS "${scheme}://${address}:${client_port}"
+  setting ETCD_INITIAL_ADVERTISE_PEER_URLS "${scheme}://${address}:${peer_port}"
+  setting ETCD_ADVERTISE_CLIENT_URLS "${scheme}://${address}:${client_port}"
+  tls_settings
+} >"${environment_file}" || exit 1
 
 echo "quorate: ${instance_id} starts etcd"
 start_etcd

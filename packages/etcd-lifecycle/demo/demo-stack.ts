@@ -64,7 +64,7 @@ export class DemoStack extends Stack {
       ...this.lifecycle.bootstrapCommands({
         dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
         environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
-        startCommand: 'exec "${etcd_binary}"',
+        startCommand: 'exec "$etcd_binary"',
         pollSeconds: 1,
       }),
     );

@@ -39,7 +39,7 @@ export class FunctionLog {
   private timer: NodeJS.Timeout | undefined;
   private rest = '';
 
-  public constructor(private readonly close: () => void) {}
+  private constructor(private readonly close: () => void) {}
 
   /** Calls back for each line from now on. */
   public onLine(listener: (line: LogLine) => void): void {

@@ -3,7 +3,12 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SetQueueAttributesCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import {
   CdkDeployment,
   eventBridgeSink,
@@ -15,6 +20,7 @@ import {
 import { App } from 'aws-cdk-lib';
 import { DemoStack } from './demo-stack';
 import { FunctionLog } from './function-log';
+import { JournalFollower } from './journal-follower';
 
 /** How to deploy the demo's stack on this machine. */
 export interface LocalDeploymentProps {
@@ -42,6 +48,9 @@ export interface LocalDeploymentProps {
 
 const STACK = 'QuorateDemo';
 const CLUSTER = 'demo';
+
+/** How much of an instance's console is shown when something went wrong. */
+const CONSOLE_LINES = 10;
 
 /** What the emulator of AWS does not know, and what nothing here depends on. */
 const OMITTED_RESOURCE_TYPES = ['AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress'];
@@ -72,12 +81,12 @@ export class LocalDeployment {
 
   /** The group's name. */
   public groupName = '';
-  /** What the function logs. */
-  public log = new FunctionLog(() => undefined);
-
+  private functionLog: FunctionLog | undefined;
+  private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
   private sqs: SQSClient | undefined;
   private queueUrl = '';
+  private deadLetterQueueUrl = '';
   private ticker: NodeJS.Timeout | undefined;
   private readonly ticks = new Set<Promise<unknown>>();
   private readonly failedTicks: unknown[] = [];
@@ -87,6 +96,16 @@ export class LocalDeployment {
     /** The Auto Scaling group's service. */
     public readonly autoScaling: LocalAutoScaling,
   ) {}
+
+  /** What the function logs. */
+  public get log(): FunctionLog {
+    return made(this.functionLog);
+  }
+
+  /** What the function records. */
+  public get journal(): JournalFollower {
+    return made(this.journalFollower);
+  }
 
   /** The instances, those on their way included. */
   public instances(): LocalInstance[] {
@@ -111,39 +130,85 @@ export class LocalDeployment {
 
   /** Sends one tick as the schedule does. */
   public async tick(): Promise<void> {
-    await this.sqs?.send(
+    await this.send(
+      JSON.stringify({
+        version: '0',
+        id: randomUUID(),
+        'detail-type': 'Scheduled Event',
+        source: 'aws.events',
+        time: new Date().toISOString(),
+        detail: {},
+      }),
+    );
+  }
+
+  /** Puts a message into the cluster's queue. */
+  public async send(body: string): Promise<void> {
+    await made(this.sqs).send(
       new SendMessageCommand({
         QueueUrl: this.queueUrl,
         MessageGroupId: CLUSTER,
         MessageDeduplicationId: randomUUID(),
-        MessageBody: JSON.stringify({
-          version: '0',
-          id: randomUUID(),
-          'detail-type': 'Scheduled Event',
-          source: 'aws.events',
-          time: new Date().toISOString(),
-          detail: {},
-        }),
+        MessageBody: body,
+      }),
+    );
+  }
+
+  /** Takes the messages out of the dead-letter queue. */
+  public async deadLetters(): Promise<string[]> {
+    const { Messages = [] } = await made(this.sqs).send(
+      new ReceiveMessageCommand({ QueueUrl: this.deadLetterQueueUrl, MaxNumberOfMessages: 10 }),
+    );
+    return Messages.map((message) => message.Body ?? '');
+  }
+
+  /**
+   * Sets after how long the messages of a run that failed come back.
+   *
+   * @param seconds - The new time; the stack's own is a little more than the function's time-out.
+   */
+  public async setVisibilityTimeout(seconds: number): Promise<void> {
+    await made(this.sqs).send(
+      new SetQueueAttributesCommand({
+        QueueUrl: this.queueUrl,
+        Attributes: { VisibilityTimeout: String(seconds) },
       }),
     );
   }
 
   /** Waits until all of the wanted instances are in service. */
-  public async waitUntilInService(size: number, timeoutSeconds: number): Promise<void> {
+  public async waitUntilInService(
+    size: number,
+    timeoutSeconds: number,
+    interrupted?: AbortSignal,
+  ): Promise<void> {
     await this.autoScaling.waitUntil(
       `${size} instances are in service and no other is left`,
-      (instances) =>
-        instances.length === size &&
-        instances.every((instance) => instance.lifecycleState === 'InService'),
+      (instances) => {
+        interrupted?.throwIfAborted();
+        return (
+          instances.length === size &&
+          instances.every((instance) => instance.lifecycleState === 'InService')
+        );
+      },
       timeoutSeconds,
     );
+  }
+
+  /** The last that was heard of the emulator, the function and the instances, for an error. */
+  public diagnosis(): string {
+    const consoles = this.instances().flatMap(({ instanceId, logFile }) =>
+      logFile ? [`Console of ${instanceId}:`, ...lastLines(logFile)] : [],
+    );
+    return ['Emulator and function:', this.ministack?.lastOutput(30) ?? '', ...consoles].join('\n');
   }
 
   /** Stops everything that was started, and removes what was written. */
   public async stop(): Promise<void> {
     clearInterval(this.ticker);
     await Promise.allSettled(this.ticks);
-    this.log.stop();
+    this.functionLog?.stop();
+    await this.journalFollower?.stop();
     this.sqs?.destroy();
     await this.autoScaling.stop();
     await this.ministack?.stop();
@@ -176,8 +241,18 @@ export class LocalDeployment {
       omitResourceTypes: OMITTED_RESOURCE_TYPES,
     });
     this.queueUrl = physicalIdOf(deployed, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
+    this.deadLetterQueueUrl = physicalIdOf(
+      deployed,
+      'AWS::SQS::Queue',
+      'EtcdLifecycleDeadLetterQueue',
+    );
     this.groupName = physicalIdOf(deployed, 'AWS::AutoScaling::AutoScalingGroup', 'Etcd');
-    this.log = FunctionLog.follow(ministack.logFile);
+    this.functionLog = FunctionLog.follow(ministack.logFile);
+    this.journalFollower = new JournalFollower(
+      ministack.clientConfig(),
+      physicalIdOf(deployed, 'AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable'),
+      CLUSTER,
+    );
     progress('stack deployed by CloudFormation');
 
     const template = JSON.parse(readFileSync(join(assembly, `${STACK}.template.json`), 'utf8'));
@@ -201,6 +276,17 @@ export class LocalDeployment {
       .finally(() => this.ticks.delete(tracked));
     this.ticks.add(tracked);
   }
+}
+
+function made<T>(part: T | undefined): T {
+  if (part === undefined) {
+    throw new Error('the stack is not deployed yet');
+  }
+  return part;
+}
+
+function lastLines(file: string): string[] {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-CONSOLE_LINES);
 }
 
 function physicalIdOf(deployed: CdkDeployment, type: string, prefix: string): string {

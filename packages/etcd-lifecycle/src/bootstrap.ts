@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where an instance keeps its etcd certificates. */
+/** Where an instance keeps its etcd certificates. Shell variables in the paths are expanded. */
 export interface BootstrapTlsFiles {
   /** The certificate authority, in PEM form. */
   readonly caFile: string;
@@ -26,7 +26,8 @@ export interface BootstrapOptions {
   readonly environmentFile?: string;
 
   /**
-   * The command that starts etcd. The settings of the environment file are in its environment.
+   * The shell command that starts etcd, as it stands. The settings of the environment file are in its
+   * environment.
    * @default - a systemd unit `etcd.service` is written, enabled and started
    */
   readonly startCommand?: string;
@@ -38,7 +39,7 @@ export interface BootstrapOptions {
   readonly tlsFiles?: BootstrapTlsFiles;
 
   /**
-   * Seconds between two looks for the configuration.
+   * Seconds between two looks for the configuration; more than 0.
    * @default 2
    */
   readonly pollSeconds?: number;
@@ -54,7 +55,12 @@ export interface BootstrapCluster {
 
 const SCRIPT = join(__dirname, '..', 'bootstrap', 'start-member.sh');
 
-const SYSTEMD_START = `cat >/etc/systemd/system/etcd.service <<UNIT
+/**
+ * A member that is still catching up is not ready for long, which is no reason to kill it; and one
+ * that cannot start keeps trying, until its launch is given up.
+ */
+const SYSTEMD_START = `etcd=$(command -v etcd) || { echo 'quorate: there is no etcd on PATH' >&2; exit 1; }
+  cat >/etc/systemd/system/etcd.service <<UNIT || exit 1
 [Unit]
 Description=etcd
 After=network-online.target
@@ -63,8 +69,10 @@ Wants=network-online.target
 [Service]
 Type=notify
 EnvironmentFile=\${environment_file}
-ExecStart=$(command -v etcd)
+ExecStart=\${etcd}
 Restart=on-failure
+RestartSec=5
+TimeoutStartSec=infinity
 LimitNOFILE=65536
 
 [Install]
@@ -75,7 +83,6 @@ UNIT
 
 /** The shell lines of an instance's user data that start its member. @internal */
 export function renderBootstrap(cluster: BootstrapCluster, options: BootstrapOptions): string[] {
-  const environmentFile = options.environmentFile ?? '/etc/etcd/quorate.env';
   const start = options.startCommand
     ? `set -a; . "\${environment_file}"; set +a\n  ${options.startCommand}`
     : SYSTEMD_START;
@@ -85,26 +92,30 @@ export function renderBootstrap(cluster: BootstrapCluster, options: BootstrapOpt
     `client_port=${cluster.clientPort}`,
     `peer_port=${cluster.peerPort}`,
     `data_directory=${doubleQuote(options.dataDirectory ?? '/var/lib/etcd')}`,
-    `environment_file=${doubleQuote(environmentFile)}`,
+    `environment_file=${doubleQuote(options.environmentFile ?? '/etc/etcd/quorate.env')}`,
     `poll_seconds=${options.pollSeconds ?? 2}`,
-    `tls_settings=${doubleQuote(renderTls(options.tlsFiles))}`,
-    `start_etcd() {\n  ${start}\n}`,
+    shellFunction('tls_settings', renderTls(options.tlsFiles)),
+    shellFunction('start_etcd', start),
     readFileSync(SCRIPT, 'utf8').trimEnd(),
   ];
 }
 
 function renderTls(files: BootstrapTlsFiles | undefined): string {
   if (!files) {
-    return '';
+    return ':';
   }
   return ['', 'PEER_']
     .flatMap((side) => [
-      `ETCD_${side}TRUSTED_CA_FILE=${files.caFile}`,
-      `ETCD_${side}CERT_FILE=${files.certificateFile}`,
-      `ETCD_${side}KEY_FILE=${files.keyFile}`,
-      `ETCD_${side}CLIENT_CERT_AUTH=true`,
+      `setting ETCD_${side}TRUSTED_CA_FILE ${doubleQuote(files.caFile)}`,
+      `setting ETCD_${side}CERT_FILE ${doubleQuote(files.certificateFile)}`,
+      `setting ETCD_${side}KEY_FILE ${doubleQuote(files.keyFile)}`,
+      `setting ETCD_${side}CLIENT_CERT_AUTH true`,
     ])
-    .join('\n');
+    .join('\n  ');
+}
+
+function shellFunction(name: string, body: string): string {
+  return `${name}() {\n  ${body}\n}`;
 }
 
 /** Quotes for the shell, leaving variables to be expanded. */

@@ -18,7 +18,12 @@ import {
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Function as LambdaFunction,
+  Runtime,
+  RuntimeFamily,
+} from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -45,7 +50,8 @@ export interface EtcdPorts {
 export interface EtcdLifecycleProps {
   /**
    * The group whose instances are the members. Its lifecycle hooks are added to the group itself,
-   * so that its very first instances are held as well.
+   * so that its very first instances are held as well; its role and its security group are given
+   * what the members need. So its launch template must have both.
    */
   readonly autoScalingGroup: AutoScalingGroup;
 
@@ -92,20 +98,21 @@ export interface EtcdLifecycleProps {
 
   /**
    * How long a healthy member that must go waits for its replacement. Afterwards it is removed
-   * without one if a healthy majority remains, and held otherwise.
+   * without one if a healthy majority remains, and held otherwise. Zero: it does not wait.
    * @default Duration.hours(1)
    */
   readonly replacementDeadline?: Duration;
 
   /**
-   * How long a launching instance has to become a voter, before it is given up and replaced.
+   * How long a launching instance has to become a voter, before it is given up and replaced; at
+   * least a minute, as the function may only look once in one.
    * @default Duration.minutes(30)
    */
   readonly launchDeadline?: Duration;
 
   /**
-   * How long the function may run. It needs at least 30 seconds: etcd takes 7 to say that there is
-   * no quorum.
+   * How long the function may run; 30 seconds to 15 minutes. It needs that much, as etcd takes 7
+   * seconds to say that there is no quorum.
    * @default Duration.minutes(1)
    */
   readonly timeout?: Duration;
@@ -117,7 +124,7 @@ export interface EtcdLifecycleProps {
   readonly memorySize?: number;
 
   /**
-   * The function's Python.
+   * The function's Python; 3.10 or newer.
    * @default Runtime.PYTHON_3_13
    */
   readonly runtime?: Runtime;
@@ -135,11 +142,25 @@ export interface EtcdLifecycleProps {
   readonly logRetention?: RetentionDays;
 
   /**
-   * Further environment variables of the function.
+   * Further environment variables of the function. They win over those that the construct sets.
    * @default - none
    */
   readonly environment?: Record<string, string>;
 }
+
+const DEFAULTS = {
+  clientPort: 2379,
+  peerPort: 2380,
+  heartbeatTimeout: Duration.minutes(15),
+  replacementDeadline: Duration.hours(1),
+  launchDeadline: Duration.minutes(30),
+  timeout: Duration.minutes(1),
+  runtime: Runtime.PYTHON_3_13,
+};
+
+/** Auto Scaling ends a wait after so many heartbeat timeouts, or after so many seconds. */
+const MOST_HEARTBEAT_TIMEOUTS = 100;
+const LONGEST_WAIT = Duration.hours(48).toSeconds();
 
 /** The SSM parameters of a cluster are below this and its name. */
 const PARAMETER_ROOT = '/quorate';
@@ -183,6 +204,8 @@ export class EtcdLifecycle extends Construct implements IConnectable {
   /** The function's side of the network. */
   public readonly connections: Connections;
 
+  private readonly autoScalingGroup: AutoScalingGroup;
+  private readonly clusterName: string;
   private readonly parameterPrefix: string;
   private readonly tls: EtcdTls;
   private readonly clientPort: number;
@@ -190,16 +213,22 @@ export class EtcdLifecycle extends Construct implements IConnectable {
 
   constructor(scope: Construct, id: string, props: EtcdLifecycleProps) {
     super(scope, id);
-    this.validateProps(props);
     const { autoScalingGroup, clusterName } = props;
-    const timeout = props.timeout ?? Duration.minutes(1);
+    const timeout = props.timeout ?? DEFAULTS.timeout;
+    this.autoScalingGroup = autoScalingGroup;
+    this.clusterName = clusterName;
     this.tls = props.tls ?? EtcdTls.none();
-    this.clientPort = props.ports?.client ?? 2379;
-    this.peerPort = props.ports?.peer ?? 2380;
+    this.clientPort = props.ports?.client ?? DEFAULTS.clientPort;
+    this.peerPort = props.ports?.peer ?? DEFAULTS.peerPort;
+    this.validateProps(props);
+    this.validateTimes(props);
+    this.validateGroup();
+    this.validateUniqueness();
+    this.addWarnings();
     this.parameterPrefix = `${PARAMETER_ROOT}/${clusterName}`;
     this.launchHookName = `quorate-${clusterName}-launch`;
     this.terminateHookName = `quorate-${clusterName}-terminate`;
-    this.addHooks(autoScalingGroup, props.heartbeatTimeout ?? Duration.minutes(15));
+    this.addHooks(props.heartbeatTimeout ?? DEFAULTS.heartbeatTimeout);
 
     this.table = new TableV2(this, 'Table', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
@@ -245,7 +274,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
       description: `Looks after the etcd cluster ${clusterName}`,
       code: createEtcdLifecycleLambdaCode(),
       handler: ETCD_LIFECYCLE_HANDLER,
-      runtime: props.runtime ?? Runtime.PYTHON_3_13,
+      runtime: props.runtime ?? DEFAULTS.runtime,
       architecture: props.architecture ?? Architecture.ARM_64,
       memorySize: props.memorySize ?? 256,
       timeout,
@@ -264,29 +293,42 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         QUORATE_DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
         QUORATE_CLIENT_PORT: String(this.clientPort),
         QUORATE_PEER_PORT: String(this.peerPort),
-        QUORATE_REPLACEMENT_DEADLINE: seconds(props.replacementDeadline ?? Duration.hours(1)),
-        QUORATE_LAUNCH_DEADLINE: seconds(props.launchDeadline ?? Duration.minutes(30)),
+        QUORATE_REPLACEMENT_DEADLINE: seconds(
+          props.replacementDeadline ?? DEFAULTS.replacementDeadline,
+        ),
+        QUORATE_LAUNCH_DEADLINE: seconds(props.launchDeadline ?? DEFAULTS.launchDeadline),
         ...(this.tls.secret ? { QUORATE_TLS_SECRET: this.tls.secret.secretArn } : {}),
         ...props.environment,
       },
     });
     this.connections = this.function.connections;
-    this.grantFunction(role, autoScalingGroup);
-    this.connect(autoScalingGroup);
-    this.addEventSources(autoScalingGroup, clusterName);
+    this.grantFunction(role);
+    this.connect();
+    this.addEventSources();
   }
 
   /**
    * The shell lines for the instances' user data that start etcd as the function says. They need
    * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
    * until the function has handed over a place in the cluster.
+   *
+   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
     if (this.tls.secret && !options.tlsFiles) {
-      throw new Error(
-        `${this.node.path}: the cluster uses TLS, so bootstrapCommands() needs tlsFiles, the ` +
-          'paths of the certificates on the instance',
+      this.fail(
+        'the cluster uses TLS, so bootstrapCommands() needs tlsFiles, the paths of the ' +
+          'certificates on the instance',
       );
+    }
+    if (!this.tls.secret && options.tlsFiles) {
+      this.fail(
+        'bootstrapCommands() has tlsFiles, but the cluster uses no TLS, so etcd would ignore ' +
+          'them: pass tls: EtcdTls.fromSecret(...) to the construct',
+      );
+    }
+    if (options.pollSeconds !== undefined && !(options.pollSeconds > 0)) {
+      this.fail(`pollSeconds is ${options.pollSeconds}; it must be more than 0`);
     }
     return renderBootstrap(
       {
@@ -300,44 +342,122 @@ export class EtcdLifecycle extends Construct implements IConnectable {
   }
 
   private validateProps(props: EtcdLifecycleProps): void {
-    const fail = (message: string): never => {
-      throw new Error(`${this.node.path}: ${message}`);
-    };
     if (
-      !Token.isUnresolved(props.clusterName) &&
-      !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(props.clusterName)
+      !Token.isUnresolved(this.clusterName) &&
+      !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(this.clusterName)
     ) {
-      fail(
-        `clusterName "${props.clusterName}" must be 1 to 64 letters, digits, "-", "_" or ".", ` +
+      this.fail(
+        `clusterName "${this.clusterName}" must be 1 to 64 letters, digits, "-", "_" or ".", ` +
           'starting with a letter or digit',
       );
     }
-    for (const [name, port] of Object.entries(props.ports ?? {})) {
+    for (const [name, port] of Object.entries({ client: this.clientPort, peer: this.peerPort })) {
       if (!Number.isInteger(port) || port < 1 || port > 65535) {
-        fail(`ports.${name} is ${port}; a port is a whole number from 1 to 65535`);
+        this.fail(`ports.${name} is ${port}; a port is a whole number from 1 to 65535`);
       }
     }
-    const heartbeat = (props.heartbeatTimeout ?? Duration.minutes(15)).toSeconds();
-    const timeout = (props.timeout ?? Duration.minutes(1)).toSeconds();
-    if (heartbeat < 30 || heartbeat > 7200) {
-      fail(`heartbeatTimeout is ${heartbeat} s; Auto Scaling takes 30 to 7200`);
+    if (this.clientPort === this.peerPort) {
+      this.fail(
+        `ports.client and ports.peer are both ${this.clientPort}; a member listens at two ports`,
+      );
     }
-    if (timeout < 30) {
-      fail(`timeout is ${timeout} s; the function needs at least 30, see its documentation`);
+    const { family, name } = props.runtime ?? DEFAULTS.runtime;
+    const [, minor] = /^python3\.(\d+)$/.exec(name) ?? [];
+    if (family !== RuntimeFamily.PYTHON || Number(minor) < 10) {
+      this.fail(`runtime is ${name}; the function is written in Python, for 3.10 or newer`);
+    }
+    if (props.securityGroups?.length === 0) {
+      this.fail(
+        'securityGroups is empty, so the members could not admit the function: give at least ' +
+          'one, or leave it out for a new one',
+      );
+    }
+  }
+
+  private validateTimes(props: EtcdLifecycleProps): void {
+    const heartbeat = (props.heartbeatTimeout ?? DEFAULTS.heartbeatTimeout).toSeconds();
+    const timeout = (props.timeout ?? DEFAULTS.timeout).toSeconds();
+    const replacement = (props.replacementDeadline ?? DEFAULTS.replacementDeadline).toSeconds();
+    const launch = (props.launchDeadline ?? DEFAULTS.launchDeadline).toSeconds();
+    if (heartbeat < 30 || heartbeat > 7200) {
+      this.fail(`heartbeatTimeout is ${heartbeat} s; Auto Scaling takes 30 to 7200`);
+    }
+    if (timeout < 30 || timeout > 900) {
+      this.fail(`timeout is ${timeout} s; the function needs 30, and Lambda takes at most 900`);
     }
     if (heartbeat < timeout + 120) {
-      fail(
+      this.fail(
         `heartbeatTimeout is ${heartbeat} s, but heartbeats can be a minute and a run of ` +
           `${timeout} s apart, and one may be lost: make it at least ${timeout + 120} s`,
       );
     }
-    const group = props.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
+    if (launch < 60) {
+      this.fail(
+        `launchDeadline is ${launch} s, but the function may only look once a minute, so that ` +
+          'each launch would be given up: make it at least 60 s',
+      );
+    }
+    const longest = Math.min(MOST_HEARTBEAT_TIMEOUTS * heartbeat, LONGEST_WAIT);
+    for (const [name, deadline] of Object.entries({
+      replacementDeadline: replacement,
+      launchDeadline: launch,
+    })) {
+      if (deadline >= longest) {
+        this.fail(
+          `${name} is ${deadline} s, but with a heartbeatTimeout of ${heartbeat} s Auto Scaling ` +
+            `ends the wait after ${longest} s: make it shorter`,
+        );
+      }
+    }
+  }
+
+  private validateGroup(): void {
+    try {
+      // Both are got from the launch template, and may be unknown to it.
+      void this.autoScalingGroup.role;
+      void this.autoScalingGroup.connections;
+    } catch (cause) {
+      throw new Error(
+        `${this.node.path}: the group's launch template needs "role" and "securityGroup", which ` +
+          'the construct gives what the members need',
+        { cause },
+      );
+    }
+    const group = this.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     if (group.cfnOptions.creationPolicy?.resourceSignal) {
-      fail(
+      this.fail(
         'the group waits for signals of its instances, and they wait for this function, which is ' +
           'only made after the group: remove "signals" from the group',
       );
     }
+    if (group.cfnOptions.updatePolicy?.autoScalingReplacingUpdate?.willReplace) {
+      this.fail(
+        'the update policy of the group replaces it as a whole, and all members with it: use ' +
+          'UpdatePolicy.rollingUpdate()',
+      );
+    }
+  }
+
+  /** What two of them would fight over, as far as one stack shows it. */
+  private validateUniqueness(): void {
+    for (const other of Stack.of(this).node.findAll()) {
+      if (!(other instanceof EtcdLifecycle) || other === this) {
+        continue;
+      }
+      if (other.clusterName === this.clusterName) {
+        this.fail(
+          `clusterName "${this.clusterName}" is also that of ${other.node.path}; it must be ` +
+            'unique in the account and Region',
+        );
+      }
+      if (other.autoScalingGroup === this.autoScalingGroup) {
+        this.fail(`${other.node.path} looks after this group already; each needs its own`);
+      }
+    }
+  }
+
+  private addWarnings(): void {
+    const group = this.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     const desired = Number(group.desiredCapacity ?? group.minSize);
     if (desired > 0 && desired % 2 === 0) {
       Annotations.of(this).addWarningV2(
@@ -346,7 +466,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
           'give the group an odd capacity',
       );
     }
-    if (!props.tls?.secret) {
+    if (!this.tls.secret) {
       Annotations.of(this).addWarningV2(
         '@quorate/etcd-lifecycle:noTls',
         'the cluster has no TLS: whoever reaches its ports can read and change everything. ' +
@@ -355,14 +475,17 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
   }
 
+  private fail(message: string): never {
+    throw new Error(`${this.node.path}: ${message}`);
+  }
+
   /** Hooks that are part of the group hold its first instances too; separate ones may come late. */
-  private addHooks(autoScalingGroup: AutoScalingGroup, heartbeatTimeout: Duration): void {
-    const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
+  private addHooks(heartbeatTimeout: Duration): void {
+    const group = this.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     const existing = group.lifecycleHookSpecificationList ?? [];
     if (!Array.isArray(existing)) {
-      throw new Error(
-        `${this.node.path}: the group's lifecycleHookSpecificationList is not a plain list, so ` +
-          'hooks cannot be added to it',
+      this.fail(
+        "the group's lifecycleHookSpecificationList is not a plain list, so hooks cannot be added",
       );
     }
     group.lifecycleHookSpecificationList = [
@@ -385,7 +508,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
   }
 
   /** What the function calls, and nothing else. */
-  private grantFunction(role: Role, autoScalingGroup: AutoScalingGroup): void {
+  private grantFunction(role: Role): void {
     const stack = Stack.of(this);
     const allow = (actions: string[], ...resources: string[]) =>
       role.addToPolicy(new PolicyStatement({ actions, resources }));
@@ -401,18 +524,18 @@ export class EtcdLifecycle extends Construct implements IConnectable {
       stack.formatArn({
         service: 'autoscaling',
         resource: 'autoScalingGroup:*:autoScalingGroupName',
-        resourceName: autoScalingGroup.autoScalingGroupName,
+        resourceName: this.autoScalingGroup.autoScalingGroupName,
       }),
     );
     allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
-    autoScalingGroup.addToRolePolicy(
+    this.autoScalingGroup.addToRolePolicy(
       new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
     );
     allow(
       ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
       this.table.tableArn,
     );
-    this.deadLetterQueue.grantSendMessages(role);
+    allow(['sqs:SendMessage'], this.deadLetterQueue.queueArn);
     this.logGroup.grantWrite(role);
     this.tls.grantRead(role);
     // What Lambda itself does in the function's name to reach the network.
@@ -429,27 +552,28 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     );
   }
 
-  private connect(autoScalingGroup: AutoScalingGroup): void {
+  private connect(): void {
     const client = Port.tcp(this.clientPort);
-    this.connections.allowTo(autoScalingGroup, client, 'etcd clients: the lifecycle function');
-    autoScalingGroup.connections.allowInternally(client, 'etcd clients: other members');
-    autoScalingGroup.connections.allowInternally(Port.tcp(this.peerPort), 'etcd peers');
+    const members = this.autoScalingGroup.connections;
+    this.connections.allowTo(members, client, 'etcd clients: the lifecycle function');
+    members.allowInternally(client, 'etcd clients: other members');
+    members.allowInternally(Port.tcp(this.peerPort), 'etcd peers');
   }
 
   /** Events and the schedule take the same way: the schedule is what an event may never be. */
-  private addEventSources(autoScalingGroup: AutoScalingGroup, clusterName: string): void {
-    const target = new SqsQueue(this.queue, { messageGroupId: clusterName });
+  private addEventSources(): void {
+    const target = new SqsQueue(this.queue, { messageGroupId: this.clusterName });
     new Rule(this, 'Events', {
-      description: `Instances of the etcd cluster ${clusterName} come and go`,
+      description: `Instances of the etcd cluster ${this.clusterName} come and go`,
       eventPattern: {
         source: ['aws.autoscaling'],
         detailType: EVENTS,
-        detail: { AutoScalingGroupName: [autoScalingGroup.autoScalingGroupName] },
+        detail: { AutoScalingGroupName: [this.autoScalingGroup.autoScalingGroupName] },
       },
       targets: [target],
     });
     new Rule(this, 'Schedule', {
-      description: `A look at the etcd cluster ${clusterName}, as events can be lost`,
+      description: `A look at the etcd cluster ${this.clusterName}, as events can be lost`,
       schedule: Schedule.rate(Duration.minutes(1)),
       targets: [target],
     });

@@ -1,7 +1,7 @@
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { getPythonRetryUtils } from '@quorate/python-retry';
-import { FileSystem } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 
 /** The Python that is deployed; the same folder in the sources and in the published package. */
@@ -18,15 +18,31 @@ export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
  * environment variables that the handler reads are listed in the package's README; the construct
  * `EtcdLifecycle` sets them all.
  *
- * @returns an asset; the same sources give the same hash
+ * @returns an asset, a new one each time; the same sources give the same hash
  */
 export function createEtcdLifecycleLambdaCode(): Code {
-  const directory = FileSystem.mkdtemp('quorate-lambda-');
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  cpSync(LAMBDA_DIRECTORY, directory, {
-    recursive: true,
-    filter: (source) => !source.endsWith('__pycache__'),
+  return Code.fromAsset(LAMBDA_DIRECTORY, {
+    // Of what is deployed, so that a cache beside the sources changes nothing.
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      // CDK asks for an image, but takes it only when the local bundling declines. This one never does.
+      image: DockerImage.fromRegistry('scratch'),
+      local: {
+        tryBundle(directory: string): boolean {
+          bundle(directory);
+          return true;
+        },
+      },
+    },
   });
+}
+
+function bundle(directory: string): void {
+  const files = readdirSync(LAMBDA_DIRECTORY, { encoding: 'utf8', recursive: true });
+  for (const file of files.filter((name) => name.endsWith('.py'))) {
+    const target = join(directory, file);
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(join(LAMBDA_DIRECTORY, file), target);
+  }
   writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils());
-  return Code.fromAsset(directory);
 }

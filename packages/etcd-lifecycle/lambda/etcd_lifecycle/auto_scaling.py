@@ -183,7 +183,7 @@ class AutoScalingGroup:
             call()
         except ClientError as error:
             told = str(error).lower()
-            # A ValidationError may also say that the hook or the group has another name.
+            # A ValidationError may also say that there is no such group.
             if error_code(error) == "ValidationError" and any(sign in told for sign in _GONE):
                 return False
             raise

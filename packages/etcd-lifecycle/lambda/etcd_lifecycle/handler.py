@@ -20,7 +20,7 @@ from .dependency import Dependency
 from .etcd import EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
 from .join import JoinParameters
-from .journal import Journal
+from .journal import LEASE_SECONDS, Journal
 from .model import Policy, Transition
 from .observe import Observer
 from .reconcile import Reconciler
@@ -63,6 +63,7 @@ class Settings:
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
             without TLS.
+        lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
             and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults.
     """
@@ -75,6 +76,7 @@ class Settings:
     dead_letter_queue_url: str
     client_port: int
     tls_secret: str | None
+    lease_seconds: float
     policy: Policy
 
     @staticmethod
@@ -112,6 +114,7 @@ class Settings:
             dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
             client_port=int(number("QUORATE_CLIENT_PORT", 2379)),
             tls_secret=tls_secret,
+            lease_seconds=number("QUORATE_LEASE_SECONDS", LEASE_SECONDS),
             policy=Policy(
                 replacement_deadline=number(
                     "QUORATE_REPLACEMENT_DEADLINE", defaults.replacement_deadline
@@ -166,6 +169,7 @@ class Function:
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
+            lease_seconds=settings.lease_seconds,
         )
 
     def handle(self, event: Mapping[str, Any], run_id: str, deadline: float) -> None:

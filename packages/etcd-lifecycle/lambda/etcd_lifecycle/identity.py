@@ -36,9 +36,15 @@ def identify(view: ClusterView) -> Identities:
     names = {instance.id for instance in view.instances}
     for instance in view.instances:
         for member in view.members:
-            same_host = member.host == instance.address
+            # EC2 tells no address of an instance that has just ended: its name has to do.
+            same_host = instance.address in {member.host, None}
             same_name = member.name == instance.id or view.recorded.get(instance.id) == member.id
-            unclaimed = not member.started and member.learner and member.id not in claimed
+            unclaimed = (
+                not member.started
+                and member.learner
+                and member.id not in claimed
+                and instance.address is not None
+            )
             if same_host and (same_name or unclaimed):
                 members[instance.id] = member
             elif same_name:
@@ -46,7 +52,11 @@ def identify(view: ClusterView) -> Identities:
                     f"member {member.label} belongs to {instance.id} by name, "
                     f"but is at {member.host} while the instance is at {instance.address}"
                 )
-            elif same_host and (member.status is not None or member.name in names):
+            elif (
+                instance.address
+                and same_host
+                and (member.status is not None or member.name in names)
+            ):
                 contradictions.append(
                     f"member {member.label} answers at {member.host}, the address of {instance.id}"
                 )

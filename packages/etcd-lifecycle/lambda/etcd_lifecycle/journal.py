@@ -185,14 +185,21 @@ class Journal:
         self._items = _Partition(table, f"cluster#{cluster}", dynamodb, dependency)
         self._numbers = itertools.count()
 
-    def lease(self, owner: str, *, clock: Callable[[], float] = time.time) -> Lease:
+    def lease(
+        self,
+        owner: str,
+        *,
+        seconds: float = LEASE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> Lease:
         """Return the lease of this cluster, not yet acquired.
 
         Args:
             owner: Who asks for it; another for each invocation.
+            seconds: How long it holds unless it is renewed.
             clock: Returns seconds since the epoch.
         """
-        return Lease(self._items, owner, clock)
+        return Lease(self._items, owner, seconds, clock)
 
     def load(self) -> Records:
         """Read everything that a decision needs, at one moment, with all earlier writes."""
@@ -339,18 +346,21 @@ class Lease:
         fence: Rises with each acquisition, by whomever; 0 before the first.
     """
 
-    def __init__(self, items: _Partition, owner: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, items: _Partition, owner: str, seconds: float, clock: Callable[[], float]
+    ) -> None:
         """Make a lease that is not held; `Journal.lease` does."""
         self.owner = owner
         self.fence = 0
         self._items = items
+        self._seconds = seconds
         self._clock = clock
 
     def acquire(self) -> bool:
         """Take the lease, if nobody else holds it.
 
         Returns:
-            Whether this owner holds it now, for `LEASE_SECONDS`.
+            Whether this owner holds it now, until its time is over.
         """
         now = self._clock()
         item = self._items.update(
@@ -359,7 +369,7 @@ class Lease:
             {
                 ":me": {"S": self.owner},
                 ":now": _number(now),
-                ":until": _number(now + LEASE_SECONDS),
+                ":until": _number(now + self._seconds),
                 ":zero": {"N": "0"},
                 ":one": {"N": "1"},
             },
@@ -371,12 +381,12 @@ class Lease:
         return True
 
     def renew(self) -> bool:
-        """Hold the lease for another `LEASE_SECONDS`.
+        """Hold the lease for its whole time again.
 
         Returns:
             False when it was lost: another owner has taken it since. Then change nothing more.
         """
-        return self._end_at(self._clock() + LEASE_SECONDS)
+        return self._end_at(self._clock() + self._seconds)
 
     def release(self) -> bool:
         """Give the lease back, so that the next invocation need not wait for its end.

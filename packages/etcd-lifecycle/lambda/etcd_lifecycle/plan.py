@@ -170,6 +170,10 @@ class _Planner:
     def late(self, instance: Instance) -> bool:
         return self.age(instance.id) > self.policy.launch_deadline
 
+    def overdue(self, learner: Member) -> bool:
+        """Whether it has had its time, on an instance that no hook holds (any more) too."""
+        return self.age(str(learner.id)) > self.policy.launch_deadline
+
     # How a decision is made
 
     def say(self, action: Action, reason: str, arithmetic: str = "") -> Decision:
@@ -221,21 +225,23 @@ class _Planner:
     def bring_to_life(self, seed: Seed | None) -> Decision:
         if self.view.quorate and self.view.cluster_id is not None:
             return self.record_cluster(seed, self.view.cluster_id)
+        chosen = self.view.instance(seed.instance_id) if seed else None
+        serving = [one.id for one in self.view.instances if one.state == "InService"]
+        if serving and chosen is None:
+            # Before any hook is completed: those that are going may hold voters of that old one.
+            return self.say(
+                Stop(),
+                f"{', '.join(serving)} are in service, yet no cluster is recorded and no member "
+                "answers: a new cluster is not started over what may be an old one",
+            )
         for instance in self.view.instances:
             if instance.termination_waits:
                 return self.say(
                     CompleteHook(instance.id, Transition.TERMINATING, HookResult.CONTINUE),
                     f"{instance.id} may go: the cluster has not come to life yet",
                 )
-        if seed and (chosen := self.view.instance(seed.instance_id)):
+        if chosen:
             return self.wait_for_seed(chosen)
-        serving = [one.id for one in self.view.instances if one.state == "InService"]
-        if serving:
-            return self.say(
-                Stop(),
-                f"{', '.join(serving)} are in service, yet no cluster is recorded and no member "
-                "answers: a new cluster is not started over what may be an old one",
-            )
         candidates = [instance for instance in self.launching() if instance.address]
         if not candidates:
             return self.say(Wait(), "no instance waits to be the first member")
@@ -261,8 +267,10 @@ class _Planner:
                 CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
                 f"{instance.id} has not started the first member for {self.age(instance.id):.0f} s",
             )
+        if instance.leaving:
+            return self.say(Wait(), f"{instance.id}, the first member, is going: then another is")
         join = join_configuration(self.view, self.policy, instance)
-        if instance.address and self.view.joins.get(instance.id) != join:
+        if instance.launch_waits and instance.address and self.view.joins.get(instance.id) != join:
             return self.say(
                 HandOverJoin(instance.id, join), f"{instance.id} is told to start the first member"
             )
@@ -286,6 +294,8 @@ class _Planner:
                     CompleteHook(instance.id, Transition.LAUNCHING, HookResult.CONTINUE),
                     f"{instance.id} is a voter and answers linearizable reads",
                 )
+            if member and not member.learner:
+                self.held_back.append(f"{instance.id} is a voter, but does not answer reads yet")
             if member is None and self.late(instance):
                 return self.say(
                     CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
@@ -312,10 +322,11 @@ class _Planner:
         if learner is None:
             return None
         instance = self.owner(learner)
-        if instance is None or instance.leaving or self.late(instance):
+        if instance is None or instance.leaving or self.late(instance) or self.overdue(learner):
             return self.give_up(learner, instance)
         join = join_configuration(self.view, self.policy, instance)
-        if not learner.started and self.view.joins.get(instance.id) != join:
+        unstarted = instance.launch_waits and not learner.started
+        if unstarted and self.view.joins.get(instance.id) != join:
             return self.say(
                 HandOverJoin(instance.id, join), f"{instance.id} is told how to join the cluster"
             )
@@ -331,13 +342,16 @@ class _Planner:
         elif instance.leaving:
             why = "is going before it was promoted"
         else:
-            why = f"was not promoted within {self.age(instance.id):.0f} s"
+            waited = max(self.age(instance.id), self.age(str(learner.id)))
+            why = f"was not promoted within {waited:.0f} s"
         return self.say(RemoveMember(learner.id), f"learner {learner.label} {why}")
 
     def promote(self, learner: Member) -> Decision:
         leader = self.view.leader
         if learner.status is None or leader is None or leader.status is None:
             return self.say(Wait(soon=True), f"learner {learner.label} cannot be compared yet")
+        if not learner.healthy:
+            return self.say(Wait(), f"learner {learner.label} is not well: it gets no vote")
         lag = max(0, leader.status.raft_index - learner.status.applied_index)
         if lag > self.policy.max_promotion_lag:
             return self.say(
@@ -349,10 +363,13 @@ class _Planner:
 
     def remove_the_leaving(self) -> Decision | None:
         leader = self.view.leader
+        last = leader if len(self.view.voters) == 1 else None
         victims = [
             (instance, member)
             for instance in self.view.instances
-            if instance.leaving and (member := self.member(instance)) and member.healthy
+            if instance.leaving
+            and (member := self.member(instance))
+            and (member.healthy or member is last)
         ]
         # The leader last. Whom no hook holds any more goes first: it will not wait.
         victims.sort(
@@ -460,8 +477,17 @@ class _Planner:
 
     def add_a_learner(self) -> Decision | None:
         taken = {orphan.host: orphan for orphan in self.identities.orphans}
+        # Another member would lower what the cluster survives, and etcd refuses it: "unhealthy
+        # cluster", as long as a voter is not connected (measured on etcd 3.5.30).
+        unwell = ", ".join(voter.label for voter in self.view.voters if not voter.healthy)
         for instance in self.launching():
-            if instance.address is None or self.member(instance):
+            if self.member(instance):
+                continue
+            if instance.address is None:
+                self.held_back.append(f"{instance.id} has no address yet")
+                continue
+            if unwell:
+                self.held_back.append(f"{instance.id} cannot join: {unwell} must be well, or gone")
                 continue
             if orphan := taken.get(instance.address):
                 self.held_back.append(
@@ -476,6 +502,7 @@ class _Planner:
     def remove_the_vanished(self) -> Decision | None:
         for orphan in self.identities.orphans:
             if orphan.healthy:
+                self.held_back.append(f"{orphan.label} answers, but has no instance here")
                 continue
             dead_for = self.age(str(orphan.id))
             if dead_for <= self.policy.stale_grace:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .act import Result
-from .journal import JournalEntry
+from .journal import LEASE_SECONDS, JournalEntry
 from .model import RemoveMember, Stop, Wait
 from .plan import plan
 from .telemetry import PassMetrics
@@ -50,6 +50,7 @@ class Reconciler:
         journal: Keeps the lease, and what was decided.
         policy: What is a choice.
         telemetry: Logs and metrics.
+        lease_seconds: How long the lease of a run that died keeps others from changing anything.
         clock: Returns seconds since the epoch.
         sleep: Waits for the seconds that it is given.
     """
@@ -60,6 +61,7 @@ class Reconciler:
     journal: Journal
     policy: Policy
     telemetry: Telemetry
+    lease_seconds: float = LEASE_SECONDS
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
     _beaten: dict[str, float] = field(default_factory=dict, init=False)
@@ -74,7 +76,7 @@ class Reconciler:
         self._beaten.clear()
         desired, instances = self.group.describe()
         self._heartbeat(instances)
-        lease = self.journal.lease(owner)
+        lease = self.journal.lease(owner, seconds=self.lease_seconds)
         if not lease.acquire():
             self.telemetry.log("INFO", "another run is at work: this one leaves it to that")
             return

@@ -265,7 +265,7 @@ test('a process that is gone is unreachable, also for a change, since nothing wa
     ['status', []],
     ['remove', [NOBODY]],
   ] as const) {
-    expect(await etcd.call(endpoint, method, args)).toMatchObject({ error: 'Unreachable' });
+    expect(await etcd.call(endpoint, method, args)).toMatchObject({ error: 'Refused' });
   }
 });
 

@@ -17,6 +17,7 @@ from etcd_lifecycle.etcd import (
     NotEtcd,
     OutcomeUnknown,
     RecentlyRemoved,
+    Refused,
     Timeouts,
     TlsMaterial,
     TlsProblem,
@@ -33,7 +34,7 @@ HOST = "127.0.0.1"
 class Server:
     """An HTTP server that gives prepared answers, the last one for ever, and keeps requests."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.requests = []
         self.answers = []
         outer = self
@@ -55,7 +56,7 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer((HOST, 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((HOST, port), Handler)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
@@ -208,6 +209,7 @@ def test_a_change_that_may_have_been_proposed_has_an_unknown_outcome(server, cod
     [
         (4, "context deadline exceeded", NoQuorum),
         (2, "context deadline exceeded", NoQuorum),
+        (4, "stream terminated by RST_STREAM with error code: CANCEL", NoQuorum),
         (14, "etcdserver: request timed out", NoQuorum),
         (14, "transport is closing", Unreachable),
         (3, "etcdserver: user name is empty", NotAuthorized),
@@ -238,18 +240,35 @@ def test_a_refused_change_does_not_open_the_circuit(server):
     assert len(server.requests) == 12
 
 
-def test_an_endpoint_that_does_not_answer_is_no_longer_asked():
-    with socket.create_server((HOST, 0)) as listener:
-        port = listener.getsockname()[1]
-    endpoint = EtcdEndpoint(HOST, port)
+def test_an_endpoint_that_does_not_answer_is_no_longer_asked(server):
+    endpoint = server.answer((None, b""))
     for _ in range(3):
-        with pytest.raises(Unreachable, match="ConnectionRefused"):
+        with pytest.raises(Unreachable):
             endpoint.status()
+    asked = len(server.requests)
     with pytest.raises(Unreachable, match=r"not asked: circuit .* is open"):
         endpoint.status()
     # Nothing was sent, so that nothing is unknown about it.
     with pytest.raises(Unreachable, match="not asked"):
         endpoint.remove(1)
+    assert len(server.requests) == asked
+
+
+def test_a_process_that_starts_is_seen_at_once():
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+    endpoint = EtcdEndpoint(HOST, port)
+    for _ in range(12):
+        with pytest.raises(Refused):
+            endpoint.status()
+    with pytest.raises(Refused):
+        endpoint.remove(1)
+    server = Server(port)
+    try:
+        server.answer((200, {"version": "3.6.1"}))
+        assert endpoint.status().status.version == "3.6.1"
+    finally:
+        server.stop()
 
 
 def test_a_member_that_hangs():

@@ -39,30 +39,10 @@ def complete(name, instance_id, transition, result):
     return group(name).complete(instance_id, Transition[transition], HookResult[result])
 
 
-def wrong_hook(name, instance_id):
-    hooks = {Transition.LAUNCHING: "other", Transition.TERMINATING: "other"}
-    clients = (CLIENTS.autoscaling, CLIENTS.ec2)
-    return AutoScalingGroup(name, hooks, clients, (AUTO_SCALING, EC2)).heartbeat(
-        instance_id, Transition.LAUNCHING
-    )
-
-
 def open_the_circuit_of_auto_scaling():
-    def fail():
-        raise _Failure
-
-    broken = Dependency("Auto Scaling", lambda _: True)
-    AUTO_SCALING.breaker = broken.breaker
     for _ in range(FAILURE_THRESHOLD):
-        try:
-            broken.call(fail, "fail", attempts=1)
-        except _Failure:
-            pass
+        AUTO_SCALING.breaker.record_failure()
     return AUTO_SCALING.breaker.state
-
-
-class _Failure(Exception):
-    pass
 
 
 # --- join -----------------------------------------------------------------------------------------
@@ -127,6 +107,12 @@ def load(table, cluster):
         "recorded": {key: str(value) for key, value in records.recorded.items()},
         "first_seen": records.first_seen,
     }
+
+
+def read_by_pages(table, cluster, page):
+    """Return the instances with a recorded member, read a page of so many items at a time."""
+    query = journal(table, cluster)._items.query("state#member#", page=page)
+    return [item["sk"]["S"].removeprefix("state#member#") for item in query]
 
 
 def seed(value):

@@ -1,11 +1,8 @@
 """Calls the etcd client for a test in another language: JSON in, JSON out."""
 
 import dataclasses
-import ssl
 
 from etcd_lifecycle.etcd import EtcdEndpoint, EtcdError, Timeouts, TlsMaterial
-
-STRICT = getattr(ssl, "VERIFY_X509_STRICT", 0)
 
 
 def call(endpoint, method, *args, **kwargs):

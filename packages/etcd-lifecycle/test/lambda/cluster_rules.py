@@ -1,0 +1,172 @@
+"""The rules that every single decision keeps, told anew from the rules and not from the planner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etcd_lifecycle.model import (
+    AddLearner,
+    CompleteHook,
+    HandOverJoin,
+    HookResult,
+    Promote,
+    RemoveMember,
+    TransferLeadership,
+    Transition,
+    Wait,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etcd_lifecycle.model import ClusterView, Decision, Instance, Member, Policy
+
+
+def violations(view: ClusterView, decision: Decision, policy: Policy) -> list[str]:
+    """What is wrong with a decision, in sentences; nothing if it keeps all rules."""
+    return list(_violations(view, decision, policy))
+
+
+def _violations(view: ClusterView, decision: Decision, policy: Policy) -> Iterator[str]:
+    if not decision.reason.strip() or not decision.arithmetic.strip():
+        yield "a decision does not explain itself"
+    action = decision.action
+    membership = isinstance(action, (AddLearner, Promote, TransferLeadership, RemoveMember))
+    if membership and not (view.quorate and view.leader):
+        yield "a change without a quorum and a leader"
+    match action:
+        case AddLearner():
+            yield from _add(view, action)
+        case Promote():
+            yield from _promote(view, action, policy)
+        case TransferLeadership():
+            yield from _transfer(view, action)
+        case RemoveMember():
+            yield from _remove(view, action)
+        case CompleteHook():
+            yield from _complete(view, action)
+        case HandOverJoin():
+            yield from _hand_over(view, action)
+        case Wait() if decision.reason.startswith("settled"):
+            yield from _settled(view)
+
+
+def owner(view: ClusterView, member: Member) -> Instance | None:
+    """The instance of a member; views of these tests hold no contradictions."""
+    return next((one for one in view.instances if one.address == member.host), None)
+
+
+def member_of(view: ClusterView, instance_id: str) -> Member | None:
+    one = view.instance(instance_id)
+    return next((each for each in view.members if one and each.host == one.address), None)
+
+
+def stays(view: ClusterView, member: Member) -> bool:
+    one = owner(view, member)
+    return one is not None and not one.leaving
+
+
+def held(view: ClusterView, member: Member) -> bool:
+    """Whether it is there until somebody lets it go."""
+    one = owner(view, member)
+    return one is not None and (not one.leaving or one.state == "Terminating:Wait")
+
+
+def _by_id(view: ClusterView, member_id: int) -> Member | None:
+    return next((one for one in view.members if one.id == member_id), None)
+
+
+def _add(view: ClusterView, action: AddLearner) -> Iterator[str]:
+    one = view.instance(action.instance_id)
+    if view.learner:
+        yield "a second learner"
+    if one is None or one.state != "Pending:Wait" or one.address != action.address:
+        yield "a learner for an instance that no launch hook holds"
+    if any(each.host == action.address for each in view.members):
+        yield "a learner at an address that a member has"
+    if not all(voter.healthy for voter in view.voters):
+        yield "an addition while a voter is unwell: that lowers what the cluster survives"
+
+
+def _promote(view: ClusterView, action: Promote, policy: Policy) -> Iterator[str]:
+    learner = _by_id(view, action.member_id)
+    if learner is None or not learner.learner or not learner.healthy or learner.status is None:
+        yield "a promotion of something else than a healthy learner"
+        return
+    leader = view.leader
+    end = leader.status.raft_index if leader and leader.status else 0
+    if end - learner.status.applied_index > policy.max_promotion_lag:
+        yield "a promotion of a learner that lags"
+    if not stays(view, learner):
+        yield "a promotion of a learner that goes"
+
+
+def _transfer(view: ClusterView, action: TransferLeadership) -> Iterator[str]:
+    leader, target = _by_id(view, action.leader_id), _by_id(view, action.target_id)
+    if leader is None or view.leader is None or leader.id != view.leader.id:
+        yield "a transfer from somebody who does not lead"
+    elif stays(view, leader):
+        yield "a transfer from a leader that stays"
+    if target is None or target.learner or not target.healthy or not stays(view, target):
+        yield "a transfer to something else than a healthy voter that stays"
+    if view.learner:
+        yield "a second change while a learner is on its way in"
+
+
+def _remove(view: ClusterView, action: RemoveMember) -> Iterator[str]:
+    victim = _by_id(view, action.member_id)
+    if victim is None:
+        yield "a removal of nobody"
+        return
+    if victim.learner:
+        return
+    if view.learner:
+        yield "a removal of a voter while a learner is on its way in"
+    if stays(view, victim):
+        yield "a removal of a voter whose instance stays"
+    if view.leader and victim.id == view.leader.id and victim.healthy:
+        yield "a removal of a healthy leader that was not moved first"
+    remaining = [voter for voter in view.voters if voter.id != victim.id]
+    majority = len(remaining) // 2 + 1
+    if sum(voter.healthy and held(view, voter) for voter in remaining) < majority:
+        yield "a removal that leaves no healthy majority of voters that are held"
+    shrinking = len(view.voters) > view.desired
+    if not shrinking and sum(one.healthy and stays(view, one) for one in remaining) < majority:
+        yield "a removal that leaves no healthy majority of voters that stay"
+
+
+def _complete(view: ClusterView, action: CompleteHook) -> Iterator[str]:
+    one = view.instance(action.instance_id)
+    member = member_of(view, action.instance_id)
+    if one is None or one.held is not action.transition:
+        yield "a completion of a hook that holds nothing"
+    if action.transition is Transition.TERMINATING:
+        if action.result is not HookResult.CONTINUE:
+            yield "ABANDON of a termination"
+        last = view.desired == 0 and len(view.members) == 1
+        if member and not last:
+            yield "an instance that may go with its member"
+    elif action.result is HookResult.CONTINUE:
+        if member is None or member.learner or not member.healthy:
+            yield "a launch that ends before the member is a healthy voter"
+        elif member.status is None or member.status.reads is not True:
+            yield "a launch that ends before the member answers a linearizable read"
+    elif member:
+        yield "an abandoned launch whose member is left behind"
+
+
+def _hand_over(view: ClusterView, action: HandOverJoin) -> Iterator[str]:
+    one = view.instance(action.instance_id)
+    if one is None or one.state != "Pending:Wait":
+        yield "a join configuration for an instance that no launch hook holds"
+    if action.join.name != action.instance_id:
+        yield "a join configuration for another instance"
+
+
+def _settled(view: ClusterView) -> Iterator[str]:
+    if any(one.held for one in view.instances):
+        yield "settled, and yet a hook holds an instance"
+    if view.learner:
+        yield "settled, and yet there is a learner"
+    if not all(voter.healthy for voter in view.voters):
+        yield "settled, and yet a voter is unwell"
