@@ -63,6 +63,7 @@ new Package(workspace, {
     `@jest/globals@${VERSIONS.jest}`,
     `aws-cdk-lib@${VERSIONS.awsCdkLib}`,
     `constructs@${VERSIONS.constructs}`,
+    'fast-xml-parser@^5.0.0',
   ],
   siblings: [pythonRetry],
   devSiblings: [testHarness],

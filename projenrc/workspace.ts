@@ -15,6 +15,15 @@ class Projenrc extends ProjenrcFile {
 /** Installs what the other tasks need. Plain Node, since it runs before anything is installed. */
 const SETUP = 'node scripts/setup.mjs';
 
+/** Libraries that would print advice, or take seconds for what one test covers, in each run. */
+const QUIET = {
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  CDK_VALIDATION: 'false',
+};
+
+/** Tells which etcd is used, and builds it first where there is none. */
+const ETCD = 'tsx packages/test-harness/scripts/etcd.ts';
+
 /** The root of the repository: what concerns all packages. */
 export class Workspace extends javascript.NodeProject {
   private readonly packages: Package[] = [];
@@ -151,11 +160,12 @@ export class Workspace extends javascript.NodeProject {
     this.preCompileTask.exec(SETUP);
     this.addTask('etcd', {
       description: 'Show which etcd the tests use, and build it first where there is none',
-      steps: [{ exec: SETUP }, { exec: 'tsx packages/test-harness/scripts/etcd.ts' }],
+      steps: [{ exec: SETUP }, { exec: ETCD }],
     });
     const demo = 'packages/etcd-lifecycle/demo';
     this.addTask('demo', {
       description: 'Replace every member of a real etcd cluster through lifecycle events, live',
+      env: QUIET,
       steps: [
         { exec: SETUP },
         { exec: `exec tsx --tsconfig ${demo}/tsconfig.json ${demo}/main.ts`, receiveArgs: true },
@@ -266,6 +276,7 @@ export class Workspace extends javascript.NodeProject {
       steps: [{ exec: 'tsc --build' }, { exec: 'mypy' }],
     });
     this.testTask.reset(SETUP, { name: 'setup' });
+    this.testTask.exec(ETCD, { name: 'etcd' });
     this.testTask.spawn(lint);
     this.testTask.spawn(types);
     this.testTask.exec('pytest', { name: 'pytest' });

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, styleText } from 'node:util';
 import { WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from './cluster-observer';
@@ -36,6 +37,7 @@ const SIZE = 3;
 const BOOT_TIMEOUT_SECONDS = 60;
 const REPLACEMENT_TIMEOUT_SECONDS = 45;
 const WRITE_REPORT_SECONDS = 3;
+const AFTERMATH_SECONDS = 2;
 
 interface Options {
   readonly rate: number;
@@ -129,6 +131,8 @@ async function run(options: Options, interrupted: AbortSignal): Promise<boolean>
       ratePerSecond: options.rate,
     });
     const replacements = await replaceAll(deployment, observer, narrator, load, interrupted);
+    // The last change of all may still cost writers something: it is to be seen.
+    await sleep(AFTERMATH_SECONDS * 1000, undefined, { signal: interrupted });
     const report = await load.stop();
     const verification = await load.verify(deployment.clientUrls());
     await observer.stop();

@@ -73,7 +73,8 @@ export function renderSummary(result: DemoResult): string {
 export function timelineOf(result: DemoResult): Timeline {
   return {
     title: `${result.size} etcd members replaced one by one`,
-    startedAt: result.startedAt,
+    // The set-up is left out: nothing happens in the cluster meanwhile.
+    startedAt: result.transitions[0]?.time ?? result.startedAt,
     endedAt: result.endedAt,
     instances: instancesOf(result),
     leaders: result.leaders,
@@ -99,8 +100,8 @@ function summaryRows(result: DemoResult): { label: string; value: string }[] {
       value: `${(endedAt - startedAt).toFixed(1)} s${leader ? ', the leader' : ''}`,
     })),
     {
-      label: 'Leadership moved',
-      value: `${result.journal.filter(({ kind }) => kind === 'TransferLeadership').length} times`,
+      label: 'Leadership transfers',
+      value: String(result.journal.filter(({ kind }) => kind === 'TransferLeadership').length),
     },
     {
       label: 'Hooks completed',

@@ -115,7 +115,12 @@ export function renderTimeline(timeline: Timeline): string {
           'client saw at the same time.',
       ),
       legend(hasFailures),
-      element('div', { class: 'scroll' }, picture(timeline)),
+      // Where the picture is wider than the window, the keyboard can scroll it, too.
+      element(
+        'div',
+        { class: 'scroll', role: 'region', 'aria-label': 'Picture', tabindex: 0 },
+        picture(timeline),
+      ),
       actionList(timeline),
     ),
   );
@@ -364,9 +369,9 @@ function picture(timeline: Timeline): Markup {
 function description(timeline: Timeline, scale: TimeScale): string {
   const changes = leaderSpans(timeline).filter((span) => span.instanceId !== undefined);
   return (
-    `${timeline.instances.length} instances over ${scale.text(timeline.endedAt)}; ` +
-    `${Math.max(changes.length - 1, 0)} changes of the leader; ` +
-    `${timeline.actions.length} actions of the function, listed below the picture.`
+    `Instances: ${timeline.instances.length}. Duration: ${scale.text(timeline.endedAt)}. ` +
+    `Changes of the leader: ${Math.max(changes.length - 1, 0)}. ` +
+    `Actions of the function, listed below the picture: ${timeline.actions.length}.`
   );
 }
 
@@ -1023,10 +1028,11 @@ svg .leads { font-weight: 600; }
 .rate { fill: var(--rate); }
 .gap { fill: var(--gap); }
 .failed { fill: var(--ink); }
-@page { size: A4 landscape; margin: 10mm; }
+@page { size: A4 portrait; margin: 10mm; }
 @media print {
   body { margin: 0; padding: 0; max-width: none; font-size: 10pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .timeline { min-width: 0; max-height: 165mm; break-inside: avoid; }
+  .timeline { min-width: 0; max-height: 190mm; break-inside: avoid; }
+  h2 { break-after: avoid; }
   .scroll { overflow: visible; }
 }
 `;
