@@ -168,7 +168,7 @@ export class Workspace extends javascript.NodeProject {
       env: QUIET,
       steps: [
         { exec: SETUP },
-        { exec: `exec tsx --tsconfig ${demo}/tsconfig.json ${demo}/main.ts`, receiveArgs: true },
+        { exec: `tsx --tsconfig ${demo}/tsconfig.json ${demo}/main.ts`, receiveArgs: true },
       ],
     });
   }
