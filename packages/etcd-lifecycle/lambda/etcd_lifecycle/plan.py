@@ -351,7 +351,10 @@ class _Planner:
         if learner.status is None or leader is None or leader.status is None:
             return self.say(Wait(soon=True), f"learner {learner.label} cannot be compared yet")
         if not learner.healthy:
-            return self.say(Wait(), f"learner {learner.label} is not well: it gets no vote")
+            return self.say(
+                Wait(soon=not learner.alarmed),
+                f"learner {learner.label} is not well: it gets no vote",
+            )
         lag = max(0, leader.status.raft_index - learner.status.applied_index)
         if lag > self.policy.max_promotion_lag:
             return self.say(
@@ -375,7 +378,7 @@ class _Planner:
         victims.sort(
             key=lambda pair: (
                 leader is not None and pair[1].id == leader.id,
-                not pair[0].termination_waits,
+                pair[0].termination_waits,
                 pair[0].id,
             )
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .act import Result
 from .journal import LEASE_SECONDS, JournalEntry
-from .model import RemoveMember, Stop, Wait
+from .model import RemoveMember, Stop, Transition, Wait
 from .plan import plan
 from .telemetry import PassMetrics
 
@@ -74,7 +74,11 @@ class Reconciler:
             seconds_left: How long the run may still take.
         """
         self._beaten.clear()
-        desired, instances = self.group.describe()
+        try:
+            desired, instances = self.group.describe()
+        except Exception:
+            self._heartbeat_from_memory()
+            raise
         self._heartbeat(instances)
         lease = self.journal.lease(owner, seconds=self.lease_seconds)
         if not lease.acquire():
@@ -180,6 +184,22 @@ class Reconciler:
                 duration=self.clock() - started,
             )
         )
+
+    def _heartbeat_from_memory(self) -> None:
+        """Keep held what was held when the group could last be seen: it cannot be asked now.
+
+        Which hook held an instance is not remembered; a heartbeat for the other one changes nothing.
+        """
+        for instance_id in self.journal.load().first_seen:
+            if instance_id.isdecimal():
+                continue  # A member that has no instance.
+            beaten = [self.group.heartbeat(instance_id, transition) for transition in Transition]
+            self.telemetry.log(
+                "WARNING",
+                "the group cannot be seen: heartbeat from memory",
+                instance=instance_id,
+                held=any(beaten),
+            )
 
     def _heartbeat(self, instances: tuple[Instance, ...]) -> None:
         """Keep every held instance held. One that fails must not cost the others theirs."""

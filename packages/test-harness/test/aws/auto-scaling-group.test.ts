@@ -433,6 +433,23 @@ describe('retained instances', () => {
     expect(states()).toEqual({ 'i-2': 'InService' });
   });
 
+  test('a retained instance waits for no other hook', () => {
+    const { group, run, states } = createGroup({
+      minSize: 1,
+      desiredCapacity: 1,
+      terminateHookAbandon: 'retain',
+      lifecycleHooks: [TERMINATE, { ...TERMINATE, name: 'second' }],
+    });
+
+    run(group.terminateInstance('i-1', false, 1));
+    run(group.completeAction({ hookName: 'second', instanceId: 'i-1' }, 'ABANDON', 2));
+    expect(group.nextDeadline).toBeUndefined();
+    expect(() =>
+      group.completeAction({ hookName: 'terminate', instanceId: 'i-1' }, 'CONTINUE', 3),
+    ).toThrow('No active Lifecycle Action');
+    expect(states()['i-1']).toBe('Terminating:Retained');
+  });
+
   test('CONTINUE terminates', () => {
     const { group, run, states } = retaining();
 

@@ -96,11 +96,12 @@ asg.complete_lifecycle_action(
     AutoScalingGroupName="group", LifecycleHookName="launch", LifecycleActionResult="CONTINUE",
     LifecycleActionToken="${event?.detail.LifecycleActionToken}")
 [after] = asg.describe_auto_scaling_groups()["AutoScalingGroups"][0]["Instances"]
-print(json.dumps([instance["LifecycleState"], machine["PrivateIpAddress"],
+print(json.dumps([instance["LifecycleState"], instance["HealthStatus"], machine["PrivateIpAddress"],
     machine["Placement"]["AvailabilityZone"], machine["State"]["Name"],
     {tag["Key"]: tag["Value"] for tag in machine["Tags"]}, after["LifecycleState"]]))`),
     ).toEqual([
       'Pending:Wait',
+      'HEALTHY',
       '127.0.31.2',
       'us-east-1a',
       'running',
@@ -237,6 +238,54 @@ describe('the protocol', () => {
   });
 });
 
+describe('DescribeInstances', () => {
+  /** Last parts of the addresses, or "none", of the instances that one filter finds. */
+  const find = async (name: string, ...values: string[]) => {
+    const filter = Object.fromEntries(
+      values.map((value, index) => [`Filter.1.Value.${index + 1}`, value]),
+    );
+    const { status, body } = await call(
+      'DescribeInstances',
+      { 'Filter.1.Name': name, ...filter },
+      '2016-11-15',
+    );
+    expect(status).toBe(200);
+    return body
+      .split('<instanceId>')
+      .slice(1)
+      .map((item) => /<privateIpAddress>127\.0\.31\.(\d+)</.exec(item)?.[1] ?? 'none')
+      .sort();
+  };
+
+  test.each<[string, string[], string[]]>([
+    ['instance-state-name', ['running'], ['2', '4']],
+    ['instance-state-name', ['terminated'], ['none']],
+    ['instance-state-name', ['running', 'terminated'], ['2', '4', 'none']],
+    ['availability-zone', ['us-east-1a'], ['2']],
+    ['availability-zone', ['us-east-1?'], ['2', '4', 'none']],
+    ['private-ip-address', ['127.0.31.4'], ['4']],
+    ['private-ip-address', ['127.0.31.3'], []],
+    ['private-ip-address', ['*31.*'], ['2', '4']],
+    ['tag:aws:autoscaling:groupName', ['group'], ['2', '4', 'none']],
+    ['tag:aws:autoscaling:groupName', ['grou'], []],
+    ['tag:other', ['*'], []],
+    ['tag-key', ['aws:*'], ['2', '4', 'none']],
+  ])('finds by %s %j', async (name, values, expected) => {
+    await start();
+    autoScaling.createGroup({
+      name: 'group',
+      minSize: 0,
+      maxSize: 3,
+      desiredCapacity: 3,
+      baseAddress: '127.0.31.2',
+    });
+    const second = autoScaling.instances()[1];
+    autoScaling.terminateInstance(second?.instanceId ?? '', { decrement: true });
+
+    expect(await find(name, ...values)).toEqual(expected);
+  });
+});
+
 describe('with a clock that the test drives', () => {
   test('a hook times out, is heartbeated, and the replacement waits in its turn', async () => {
     const clock = new ManualClock();
@@ -283,7 +332,7 @@ describe('with a clock that the test drives', () => {
     const instanceId = instance?.instanceId ?? '';
     autoScaling.terminateInstance(instanceId, { decrement: true });
     const started = clock.now();
-    while (states().length > 0) {
+    while (states().length > 0 && clock.now() - started < 50 * 3600) {
       group.recordHeartbeat({ hookName: 'terminate', instanceId }, clock.now());
       clock.advance(600);
     }
@@ -466,20 +515,20 @@ get api/token --request PUT
       replacement: 'after-termination',
       boot: {
         script:
-          'trap "sleep 0.3; date +%s%N >> $DATES; exit" TERM; date +%s%N >> $DATES; sleep 600 & wait',
+          'trap "sleep 0.3; echo stopped >> $DIARY; exit" TERM; echo started >> $DIARY; sleep 600 & wait',
         stopGraceSeconds: 5,
-        environment: { DATES: '../../dates' },
+        environment: { DIARY: '../../diary' },
       },
     });
     await autoScaling.settled();
-    const dates = join(only().rootDirectory ?? '', '..', '..', 'dates');
-    const lines = () => (existsSync(dates) ? readFileSync(dates, 'utf8').trim().split('\n') : []);
+    const diary = join(only().rootDirectory ?? '', '..', '..', 'diary');
+    const lines = () => (existsSync(diary) ? readFileSync(diary, 'utf8').trim().split('\n') : []);
     await autoScaling.waitUntil('the first has started', () => lines().length === 1);
     autoScaling.terminateInstance(only().instanceId);
     await autoScaling.waitUntil('the second has started', () => lines().length === 3);
 
     expect(only().privateIpAddress).toBe('127.0.31.2');
-    expect(lines()).toEqual([...lines()].sort());
+    expect(lines()).toEqual(['started', 'stopped', 'started']);
   });
 
   test('whose script cannot be started are reported', async () => {
