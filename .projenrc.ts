@@ -64,6 +64,7 @@ new Package(workspace, {
     `aws-cdk-lib@${VERSIONS.awsCdkLib}`,
     `constructs@${VERSIONS.constructs}`,
     'fast-xml-parser@^5.0.0',
+    `typescript@${VERSIONS.typescript}`,
   ],
   siblings: [pythonRetry],
   devSiblings: [testHarness],

@@ -158,7 +158,10 @@ const DEFAULTS = {
   runtime: Runtime.PYTHON_3_13,
 };
 
-/** Auto Scaling ends a wait after so many heartbeat timeouts, or after so many seconds. */
+/**
+ * Auto Scaling ends a wait after so many heartbeat timeouts, or after so many seconds, whichever is
+ * less (its API reference, PutLifecycleHook).
+ */
 const MOST_HEARTBEAT_TIMEOUTS = 100;
 const LONGEST_WAIT = Duration.hours(48).toSeconds();
 
@@ -264,12 +267,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       description: `Looks after the etcd cluster ${clusterName}`,
     });
-    const securityGroups = props.securityGroups ?? [
-      new SecurityGroup(this, 'SecurityGroup', {
-        vpc: props.vpc,
-        description: `Looks after the etcd cluster ${clusterName}`,
-      }),
-    ];
+    const securityGroups = props.securityGroups ?? [this.addSecurityGroup(props.vpc)];
     this.function = new LambdaFunction(this, 'Function', {
       description: `Looks after the etcd cluster ${clusterName}`,
       code: createEtcdLifecycleLambdaCode(),
@@ -363,7 +361,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
     const { family, name } = props.runtime ?? DEFAULTS.runtime;
     const [, minor] = /^python3\.(\d+)$/.exec(name) ?? [];
-    if (family !== RuntimeFamily.PYTHON || Number(minor) < 10) {
+    if (family !== RuntimeFamily.PYTHON || !(Number(minor) >= 10)) {
       this.fail(`runtime is ${name}; the function is written in Python, for 3.10 or newer`);
     }
     if (props.securityGroups?.length === 0) {
@@ -552,12 +550,25 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     );
   }
 
+  private addSecurityGroup(vpc: IVpc): SecurityGroup {
+    const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      vpc,
+      description: `Looks after the etcd cluster ${this.clusterName}`,
+    });
+    // CDK warns that the rule towards the members is not needed, as all outbound traffic is allowed.
+    Annotations.of(securityGroup).acknowledgeWarning('@aws-cdk/aws-ec2:ipv4IgnoreEgressRule');
+    return securityGroup;
+  }
+
   private connect(): void {
     const client = Port.tcp(this.clientPort);
     const members = this.autoScalingGroup.connections;
     this.connections.allowTo(members, client, 'etcd clients: the lifecycle function');
-    members.allowInternally(client, 'etcd clients: other members');
-    members.allowInternally(Port.tcp(this.peerPort), 'etcd peers');
+    // Other than allowInternally(), it does not warn that all outbound traffic is allowed anyhow.
+    for (const securityGroup of members.securityGroups) {
+      members.allowFrom(securityGroup, client, 'etcd clients: other members');
+      members.allowFrom(securityGroup, Port.tcp(this.peerPort), 'etcd peers');
+    }
   }
 
   /** Events and the schedule take the same way: the schedule is what an event may never be. */
