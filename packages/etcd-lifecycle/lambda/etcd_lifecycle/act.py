@@ -193,10 +193,13 @@ class Actor:
         return Outcome(Result.ALREADY, "the hook no longer holds the instance")
 
     def _voter(self, view: ClusterView, *, other_than: int = 0) -> EtcdEndpoint:
-        """A voter to ask for a change: the leader if it may be, which forwards to nobody."""
-        voters = [voter for voter in view.voters if voter.healthy and voter.id != other_than]
-        if not voters:
-            raise EtcdError(None, "no healthy voter is there to be asked")
-        leader = view.leader
-        chosen = leader if leader in voters else voters[0]
+        """A voter to ask for a change: the leader if it may be, which forwards to nobody.
+
+        One that is well if there is such a one; with an alarm it can still change the membership.
+        """
+        answering = [voter for voter in view.voters if voter.status and voter.id != other_than]
+        if not answering:
+            raise EtcdError(None, "no voter answers that could be asked")
+        leader = view.leader.id if view.leader else 0
+        chosen = max(answering, key=lambda voter: (voter.healthy, voter.id == leader))
         return self._endpoints.at(chosen.host)

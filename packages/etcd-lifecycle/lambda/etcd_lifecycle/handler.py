@@ -93,12 +93,21 @@ class Settings:
                 "EtcdLifecycle sets them all; see the README for what each means"
             )
 
-        def number(name: str, default: float) -> float:
-            text = environment.get(name)
+        def number(name: str, default: float, most: float = float("inf")) -> float:
+            text = environment.get(name) or str(default)
             try:
-                return float(text) if text else default
+                value = float(text)
             except ValueError:
-                raise ConfigurationError(f"{name} is {text!r}, but must be a number") from None
+                value = float("nan")
+            if not 0 <= value <= most or value == float("inf"):
+                limit = "" if most == float("inf") else f" up to {most:.0f}"
+                raise ConfigurationError(
+                    f"{name} is {text!r}, but must be a number of 0 or more{limit}"
+                )
+            return value
+
+        def port(name: str, default: int) -> int:
+            return int(number(name, default, most=65535))
 
         defaults = Policy()
         tls_secret = environment.get("QUORATE_TLS_SECRET") or None
@@ -112,7 +121,7 @@ class Settings:
             table=environment["QUORATE_TABLE"],
             parameter_prefix=environment["QUORATE_PARAMETER_PREFIX"],
             dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
-            client_port=int(number("QUORATE_CLIENT_PORT", 2379)),
+            client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
             lease_seconds=number("QUORATE_LEASE_SECONDS", LEASE_SECONDS),
             policy=Policy(
@@ -122,7 +131,7 @@ class Settings:
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
                 peer_scheme="https" if tls_secret else "http",
-                peer_port=int(number("QUORATE_PEER_PORT", defaults.peer_port)),
+                peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
             ),
         )
 

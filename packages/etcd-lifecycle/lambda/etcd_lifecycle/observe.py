@@ -172,14 +172,14 @@ def _leads(report: StatusReport) -> bool:
 
 
 def _waiting(view: ClusterView, records: Records) -> list[str]:
-    """What waits for something: held instances, and dead members without an instance."""
+    """What waits: held instances, learners, and members without an instance that do not answer."""
     held = [instance.id for instance in view.instances if instance.held]
-    if view.quorate:
-        dead = [str(orphan.id) for orphan in identify(view).orphans if not orphan.healthy]
-    else:
+    if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
-        dead = [key for key in records.first_seen if key.isdecimal()]
-    return [*held, *dead]
+        return [*held, *(key for key in records.first_seen if key.isdecimal())]
+    gone = [orphan for orphan in identify(view).orphans if orphan.status is None]
+    learners = [member for member in view.members if member.learner]
+    return [*held, *{str(member.id) for member in (*gone, *learners)}]
 
 
 def _whose(

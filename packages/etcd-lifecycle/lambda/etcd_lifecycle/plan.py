@@ -174,6 +174,11 @@ class _Planner:
         """Whether it has had its time, on an instance that no hook holds (any more) too."""
         return self.age(str(learner.id)) > self.policy.launch_deadline
 
+    @staticmethod
+    def died(member: Member) -> bool:
+        """Whether it is a voter that does not answer."""
+        return not member.learner and member.status is None
+
     # How a decision is made
 
     def say(self, action: Action, reason: str, arithmetic: str = "") -> Decision:
@@ -274,6 +279,12 @@ class _Planner:
             return self.say(
                 HandOverJoin(instance.id, join), f"{instance.id} is told to start the first member"
             )
+        if not instance.launch_waits:
+            return self.say(
+                Stop(),
+                f"{instance.id} is {instance.state}, but the first member never answered: look at "
+                "the instance, or terminate it so that another one starts the cluster",
+            )
         return self.say(Wait(), f"{instance.id} is starting the first member")
 
     # Rules: a cluster that lives
@@ -296,11 +307,11 @@ class _Planner:
                 )
             if member and not member.learner:
                 self.held_back.append(f"{instance.id} is a voter, but does not answer reads yet")
-            if member is None and self.late(instance):
+            if self.late(instance) and (member is None or self.died(member)):
                 return self.say(
                     CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
-                    f"{instance.id} has not become a member for {self.age(instance.id):.0f} s: "
-                    "Auto Scaling replaces it",
+                    f"{instance.id} has not become a member that is well for "
+                    f"{self.age(instance.id):.0f} s: Auto Scaling replaces it",
                 )
         return None
 
@@ -311,7 +322,8 @@ class _Planner:
             member = self.member(instance)
             if instance.leaving and member and not member.healthy:
                 removal = self.remove(
-                    member, f"{instance.id} is terminating and its member is dead: removal first"
+                    member,
+                    f"{instance.id} is terminating and its member is not well: removal first",
                 )
                 if removal:
                     return removal
@@ -398,14 +410,15 @@ class _Planner:
                 )
             self.held_back.append(f"{instance.id} holds the last voter")
             return None
-        shrinking = len(voters) > self.view.desired
+        healthy = sum(voter.healthy for voter in voters)
+        shrinking = healthy > self.view.desired
         waited = self.age(instance.id)
         overdue = waited > self.policy.replacement_deadline
         if instance.termination_waits and not shrinking and not overdue:
             self.held_back.append(f"{instance.id} waits for its replacement to be promoted")
             return None
         if shrinking:
-            why = f"{len(voters)} voters are more than the {self.view.desired} wanted"
+            why = f"{healthy} healthy voters are more than the {self.view.desired} wanted"
         elif overdue:
             why = f"no replacement came for {waited:.0f} s"
         else:
@@ -424,7 +437,7 @@ class _Planner:
             self.held_back.append(f"{member.label} cannot be removed safely: {verdict.sum}")
             return None
         leader = self.view.leader
-        if leader is None or leader.id != member.id or not member.healthy:
+        if leader is None or leader.id != member.id or member.status is None:
             return self.say(RemoveMember(member.id), reason, verdict.sum)
         target = self.transferee(leader)
         if target is None:
@@ -504,7 +517,7 @@ class _Planner:
 
     def remove_the_vanished(self) -> Decision | None:
         for orphan in self.identities.orphans:
-            if orphan.healthy:
+            if orphan.status is not None:
                 self.held_back.append(f"{orphan.label} answers, but has no instance here")
                 continue
             dead_for = self.age(str(orphan.id))

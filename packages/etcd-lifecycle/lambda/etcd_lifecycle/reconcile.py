@@ -7,12 +7,12 @@ and no silent etcd stops them.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from .act import Result
 from .journal import LEASE_SECONDS, JournalEntry
-from .model import RemoveMember, Stop, Transition, Wait
+from .model import CompleteHook, Instance, RemoveMember, Stop, Transition, Wait
 from .plan import plan
 from .telemetry import PassMetrics
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .act import Actor, Outcome
     from .auto_scaling import AutoScalingGroup
     from .journal import Journal, Lease
-    from .model import ClusterView, Decision, Instance, Policy
+    from .model import ClusterView, Decision, Policy
     from .observe import Observer
     from .telemetry import Telemetry
 
@@ -37,6 +37,15 @@ ROUND_SECONDS = 25.0
 
 HEARTBEAT_SECONDS = 30.0
 """Between two heartbeats of an instance within one run."""
+
+
+_Hold: TypeAlias = tuple[str, Transition]
+"""An instance, and the transition at which it is held."""
+
+_PROCEEDING = {
+    Transition.LAUNCHING: "Pending:Proceed",
+    Transition.TERMINATING: "Terminating:Proceed",
+}
 
 
 @dataclass
@@ -64,7 +73,8 @@ class Reconciler:
     lease_seconds: float = LEASE_SECONDS
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
-    _beaten: dict[str, float] = field(default_factory=dict, init=False)
+    _beaten: dict[_Hold, float] = field(default_factory=dict, init=False)
+    _released: set[_Hold] = field(default_factory=set, init=False)
 
     def run(self, owner: str, seconds_left: Callable[[], float]) -> None:
         """Bring the cluster as far as it can go now.
@@ -74,12 +84,8 @@ class Reconciler:
             seconds_left: How long the run may still take.
         """
         self._beaten.clear()
-        try:
-            desired, instances = self.group.describe()
-        except Exception:
-            self._heartbeat_from_memory()
-            raise
-        self._heartbeat(instances)
+        self._released.clear()
+        desired, instances = self._see_group()
         lease = self.journal.lease(owner, seconds=self.lease_seconds)
         if not lease.acquire():
             self.telemetry.log("INFO", "another run is at work: this one leaves it to that")
@@ -122,8 +128,7 @@ class Reconciler:
             if not lease.renew():
                 self._lost()
                 return
-            desired, instances = self.group.describe()
-            self._heartbeat(instances)
+            desired, instances = self._see_group()
 
     def _still_ours(self, lease: Lease) -> bool:
         if lease.renew():
@@ -142,6 +147,9 @@ class Reconciler:
         now = self.clock()
         name = type(decision.action).__name__
         self.telemetry.log("INFO", f"{name}: {outcome}", action=decision.action, outcome=outcome)
+        if isinstance(decision.action, CompleteHook):
+            # Another hook may hold the instance on, or the group be told of it late.
+            self._released.add((decision.action.instance_id, decision.action.transition))
         if outcome.result is not Result.NOT_NOW:
             self.journal.record(
                 JournalEntry(
@@ -156,7 +164,7 @@ class Reconciler:
 
     def _confirmed(self, decision: Decision) -> bool:
         """Whether a fresh look still asks for what cannot be undone."""
-        desired, instances = self.group.describe()
+        desired, instances = self._see_group()
         now = self.clock()
         again = plan(self.observer.observe(desired, instances, now), self.policy, now)
         if again.action == decision.action:
@@ -185,36 +193,44 @@ class Reconciler:
             )
         )
 
+    def _see_group(self) -> tuple[int, tuple[Instance, ...]]:
+        """The group as it is, once every instance that our hooks hold has had its heartbeat."""
+        try:
+            desired, instances = self.group.describe()
+        except Exception:
+            self._heartbeat_from_memory()
+            raise
+        self._heartbeat([(one.id, one.held) for one in instances if one.held])
+        return desired, tuple(self._as_our_hooks_see(instance) for instance in instances)
+
+    def _as_our_hooks_see(self, instance: Instance) -> Instance:
+        """An instance that only other hooks hold is on its way, as far as we are concerned."""
+        if instance.held is None or (instance.id, instance.held) not in self._released:
+            return instance
+        return replace(instance, state=_PROCEEDING[instance.held])
+
     def _heartbeat_from_memory(self) -> None:
         """Keep held what was held when the group could last be seen: it cannot be asked now.
 
         Which hook held an instance is not remembered; a heartbeat for the other one changes nothing.
         """
-        for instance_id in self.journal.load().first_seen:
-            if instance_id.isdecimal():
-                continue  # A member that has no instance.
-            beaten = [self.group.heartbeat(instance_id, transition) for transition in Transition]
-            self.telemetry.log(
-                "WARNING",
-                "the group cannot be seen: heartbeat from memory",
-                instance=instance_id,
-                held=any(beaten),
-            )
+        held = [key for key in self.journal.load().first_seen if not key.isdecimal()]
+        self.telemetry.log("WARNING", "the group cannot be seen: heartbeats from memory", held=held)
+        self._heartbeat([(instance_id, hook) for instance_id in held for hook in Transition])
 
-    def _heartbeat(self, instances: tuple[Instance, ...]) -> None:
+    def _heartbeat(self, holds: list[_Hold]) -> None:
         """Keep every held instance held. One that fails must not cost the others theirs."""
         failures: list[Exception] = []
-        for instance in instances:
-            transition = instance.held
+        for hold in holds:
             now = self.clock()
-            if transition is None or now - self._beaten.get(instance.id, 0) < HEARTBEAT_SECONDS:
+            if now - self._beaten.get(hold, 0) < HEARTBEAT_SECONDS or hold in self._released:
                 continue
             try:
-                if not self.group.heartbeat(instance.id, transition):
-                    self.telemetry.log("INFO", "no hook of ours holds it", instance=instance.id)
+                if not self.group.heartbeat(*hold):
+                    self._released.add(hold)
             except Exception as error:  # noqa: BLE001 -- raised below, when the others had theirs
                 failures.append(error)
                 continue
-            self._beaten[instance.id] = now
+            self._beaten[hold] = now
         if failures:
             raise failures[0]

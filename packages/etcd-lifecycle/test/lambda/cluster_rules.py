@@ -151,7 +151,8 @@ def _complete(view: ClusterView, action: CompleteHook) -> Iterator[str]:
             yield "a launch that ends before the member is a healthy voter"
         elif member.status is None or member.status.reads is not True:
             yield "a launch that ends before the member answers a linearizable read"
-    elif member:
+    elif member and (member.learner or member.status is not None):
+        # A voter that died is removed when its instance goes: dead first.
         yield "an abandoned launch whose member is left behind"
 
 

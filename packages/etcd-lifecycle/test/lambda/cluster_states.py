@@ -46,7 +46,11 @@ def leaders(slots: Sequence[tuple[str, str]]) -> Iterator[int | None]:
 
 
 def views(
-    members: int, *, desired: Sequence[int], extras: Sequence[tuple[str, ...]], waits: Sequence[float]
+    members: int,
+    *,
+    desired: Sequence[int],
+    extras: Sequence[tuple[str, ...]],
+    waits: Sequence[float],
 ) -> Iterator[ClusterView]:
     """Every quorate view of that many members.
 

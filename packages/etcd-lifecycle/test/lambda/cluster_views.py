@@ -95,7 +95,9 @@ def member(number: int, kind: str, leader: int, slot: Slot | None = None) -> Mem
     )
 
 
-def view(*slots: Slot, desired: int | None = None, leader: int | None = 1, **changes) -> ClusterView:
+def view(
+    *slots: Slot, desired: int | None = None, leader: int | None = 1, **changes
+) -> ClusterView:
     """A view of a recorded cluster whose members and instances are in these places, from 1 on.
 
     Args:
@@ -123,9 +125,7 @@ def view(*slots: Slot, desired: int | None = None, leader: int | None = 1, **cha
             (str(member_id(n)) if slot.instance == GONE else instance_id(n)): NOW - slot.waited
             for n, slot in numbered
         },
-        recorded={
-            instance_id(n): member_id(n) for n, slot in numbered if slot.member in LEARNERS
-        },
+        recorded={instance_id(n): member_id(n) for n, slot in numbered if slot.member in LEARNERS},
     )
     if not made.quorate:
         # Without a quorum there is no member list.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from etcd_lifecycle.model import Action, Decision, Instance
 
 MINUTE = 60.0
-ALL_DEADLINES = 10 * max(POLICY.replacement_deadline, POLICY.launch_deadline, POLICY.stale_grace)
+DEADLINES = sorted({POLICY.stale_grace, POLICY.launch_deadline, POLICY.replacement_deadline})
 
 
 class RuleBrokenError(AssertionError):
@@ -72,7 +72,15 @@ class World:
     now: float = NOW
     launches: int = 4
     next_number: int = 50
-    steps: list[str] = field(default_factory=list)
+    steps: list[Decision] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[str]:
+        """The kinds of the actions so far."""
+        return [type(one.action).__name__ for one in self.steps if not isinstance(one.action, Wait)]
+
+    def story(self) -> str:
+        return "\n".join(f"  {one.action}: {one.reason}" for one in self.steps[-12:])
 
     @staticmethod
     def of(view: ClusterView, *, launches: int = 4) -> World:
@@ -104,16 +112,17 @@ class World:
         """All but the time."""
         return (
             self.desired,
-            tuple(sorted(self.instances.items())),
-            tuple(sorted(self.members.items())),
+            dict(self.instances),
+            dict(self.members),
             self.leader,
             self.seed,
-            tuple(sorted(self.joins)),
+            dict(self.joins),
         )
 
     def look(self) -> ClusterView:
         """What a planner sees, with the first sightings remembered as the journal does."""
         self._elect()
+        quorate = self.leader != 0
         members = tuple(
             replace(
                 one,
@@ -127,9 +136,9 @@ class World:
             cluster="main",
             desired=self.desired,
             instances=tuple(one for _, one in sorted(self.instances.items())),
-            members=members if self.quorate else (),
-            quorate=self.quorate,
-            cluster_id=CLUSTER_ID if self.quorate else None,
+            members=members if quorate else (),
+            quorate=quorate,
+            cluster_id=CLUSTER_ID if quorate else None,
             seed=self.seed,
             recorded=dict(self.recorded),
             joins={key: one for key, one in self.joins.items() if key in self.instances},
@@ -257,11 +266,11 @@ def run(world: World, *, limit: int = 120) -> Decision:
     Raises:
         RuleBrokenError: A decision broke a rule, or there is no end within the limit.
     """
-    patient = False
+    deadlines = list(DEADLINES)
     for _ in range(limit):
         seen = world.look()
         decision = plan(seen, POLICY, world.now)
-        world.steps.append(f"{decision.action}: {decision.reason}")
+        world.steps.append(decision)
         if broken := rules.violations(seen, decision, POLICY):
             raise RuleBrokenError(_told(broken, world, seen))
         if isinstance(decision.action, Stop):
@@ -273,22 +282,20 @@ def run(world: World, *, limit: int = 120) -> Decision:
                 raise RuleBrokenError(_told(["the action cost the quorum"], world, seen))
             if world.shape() == before:
                 raise RuleBrokenError(_told(["an action without an effect"], world, seen))
-            patient = False
+            deadlines = list(DEADLINES)
             continue
         world.pass_time(1 if decision.action == Wait(soon=True) else MINUTE)
         if world.shape() != before:
-            patient = False
-        elif patient:
-            return decision
+            deadlines = list(DEADLINES)
+        elif deadlines:
+            world.now += deadlines.pop(0)
         else:
-            patient = True
-            world.now += ALL_DEADLINES
+            return decision
     raise RuleBrokenError(_told([f"no end within {limit} steps"], world, world.look()))
 
 
 def _told(what: list[str], world: World, seen: ClusterView) -> str:
-    steps = "\n  ".join(world.steps[-12:])
-    return f"{'; '.join(what)}\nlast steps:\n  {steps}\nlast view: {seen}"
+    return f"{'; '.join(what)}\nlast steps:\n{world.story()}\nlast view: {seen}"
 
 
 def needs_nobody(world: World) -> bool:
@@ -299,7 +306,9 @@ def needs_nobody(world: World) -> bool:
         and world.launches > 0
         and all(_is_as_it_seems(present, one) for one in present.members)
         and all(
-            rules.member_of(present, one.id) for one in present.instances if one.state == "InService"
+            rules.member_of(present, one.id)
+            for one in present.instances
+            if one.state == "InService"
         )
     )
 

@@ -1,0 +1,472 @@
+"""One run: heartbeats before all else, one action at a time, and never without the lease."""
+
+import io
+import json
+from dataclasses import dataclass, field, replace
+
+import pytest
+from cluster_views import NOW, POLICY, Slot, member_id, view
+from etcd_lifecycle.act import Outcome, Result
+from etcd_lifecycle.journal import Records
+from etcd_lifecycle.model import (
+    AddLearner,
+    CompleteHook,
+    HookResult,
+    Promote,
+    RemoveMember,
+    Transition,
+)
+from etcd_lifecycle.reconcile import (
+    HEARTBEAT_SECONDS,
+    POLL_SECONDS,
+    REFUSAL_SECONDS,
+    ROUND_SECONDS,
+    Reconciler,
+)
+from etcd_lifecycle.telemetry import Telemetry
+
+SETTLED = view(Slot(), Slot(), Slot())
+STOPPED = view(Slot(), Slot(None))
+LETS_GO = view(Slot(), Slot(None, "Terminating:Wait"))
+LAGS = view(Slot(), Slot("lagging", "Pending:Wait"))
+SYNCED = view(Slot(), Slot("synced", "Pending:Wait"))
+JOINS = view(Slot(), Slot(None, "Pending:Wait"))
+REMOVES = view(Slot(), Slot(), Slot("dead", "Terminating:Wait"), desired=3)
+HELD = view(Slot(), Slot(instance="Terminating:Wait"), Slot(instance="Terminating:Wait"), desired=3)
+
+DONE = Outcome(Result.DONE)
+
+
+class OutOfOrderError(Exception):
+    """A service does not answer."""
+
+
+@dataclass
+class Scene:
+    """Stand-ins for the parts of a run, which write down what they are asked, in one order.
+
+    Attributes:
+        views: What is seen, look by look; the last one for ever.
+        outcomes: What becomes of actions, one by one; done from then on.
+        ours: Answers of the lease: of acquire, and then of each renew; true from then on.
+        failing: What raises: ids of instances for heartbeats, and ``describe``, ``observe``, ``act``.
+        foreign: Ids of instances that no hook of ours holds.
+        first_seen: What the journal remembers to wait.
+    """
+
+    views: list
+    outcomes: list = field(default_factory=list)
+    ours: list = field(default_factory=list)
+    failing: tuple = ()
+    foreign: tuple = ()
+    first_seen: dict = field(default_factory=dict)
+    log: list = field(default_factory=list)
+    entries: list = field(default_factory=list)
+    now: float = NOW
+    left: float = 300.0
+    output: io.StringIO = field(default_factory=io.StringIO)
+
+    # The group
+
+    def describe(self):
+        self.log.append("describe")
+        if "describe" in self.failing:
+            raise OutOfOrderError
+        return self.views[0].desired, self.views[0].instances
+
+    def heartbeat(self, instance_id, transition):
+        self.log.append(("heartbeat", instance_id, transition))
+        if instance_id in self.failing:
+            raise OutOfOrderError(instance_id)
+        return instance_id not in self.foreign
+
+    # The observer
+
+    def observe(self, desired, instances, now):
+        self.log.append("observe")
+        if "observe" in self.failing:
+            raise OutOfOrderError
+        assert now == self.now
+        seen = self.views.pop(0) if len(self.views) > 1 else self.views[0]
+        return replace(seen, instances=instances)
+
+    # The actor
+
+    def act(self, action, seen):
+        self.log.append(action)
+        if "act" in self.failing:
+            raise OutOfOrderError
+        return self.outcomes.pop(0) if self.outcomes else DONE
+
+    # The journal and its lease
+
+    def load(self):
+        return Records(first_seen=self.first_seen)
+
+    def lease(self, owner, **_):
+        assert owner == "run-1"
+        return self
+
+    def acquire(self):
+        self.log.append("acquire")
+        return self._is_ours()
+
+    def renew(self):
+        self.log.append("renew")
+        return self._is_ours()
+
+    def release(self):
+        self.log.append("release")
+        return True
+
+    def _is_ours(self):
+        return self.ours.pop(0) if self.ours else True
+
+    def record(self, entry):
+        self.log.append("record")
+        self.entries.append(entry)
+
+    # The run
+
+    def sleep(self, seconds):
+        self.log.append(("sleep", seconds))
+        self.now += seconds
+        self.left -= seconds
+
+    def __post_init__(self):
+        self.reconciler = Reconciler(
+            group=self,
+            observer=self,
+            actor=self,
+            journal=self,
+            policy=POLICY,
+            telemetry=Telemetry("main", stream=self.output, clock=lambda: self.now),
+            clock=lambda: self.now,
+            sleep=self.sleep,
+        )
+
+    def run(self):
+        self.reconciler.run("run-1", lambda: self.left)
+        return self
+
+    def count(self, what):
+        return sum(1 for one in self.log if one == what)
+
+    @property
+    def heartbeats(self):
+        return [one[1] for one in self._pairs if one[0] == "heartbeat"]
+
+    @property
+    def pauses(self):
+        return [one[1] for one in self._pairs if one[0] == "sleep"]
+
+    @property
+    def _pairs(self):
+        return [one for one in self.log if isinstance(one, tuple)]
+
+    @property
+    def actions(self):
+        kinds = (AddLearner, CompleteHook, Promote, RemoveMember)
+        return [one for one in self.log if isinstance(one, kinds)]
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.output.getvalue().splitlines()]
+
+    @property
+    def messages(self):
+        return [one["message"] for one in self.lines if "message" in one]
+
+
+# --- heartbeats -----------------------------------------------------------------------------------
+
+
+def test_held_instances_get_their_heartbeats_before_the_lease_and_the_look():
+    scene = Scene([HELD]).run()
+
+    assert scene.log[:5] == [
+        "describe",
+        ("heartbeat", "i-2", Transition.TERMINATING),
+        ("heartbeat", "i-3", Transition.TERMINATING),
+        "acquire",
+        "observe",
+    ]
+
+
+def test_instances_that_nothing_holds_get_none():
+    assert Scene([SETTLED]).run().heartbeats == []
+
+
+def test_a_launching_instance_gets_the_heartbeat_of_the_launch_hook():
+    scene = Scene([LAGS], left=ROUND_SECONDS).run()
+
+    assert ("heartbeat", "i-2", Transition.LAUNCHING) in scene.log
+
+
+def test_heartbeats_are_sent_although_another_run_holds_the_lease():
+    scene = Scene([HELD], ours=[False]).run()
+
+    assert scene.heartbeats == ["i-2", "i-3"]
+    assert "observe" not in scene.log
+
+
+def test_a_heartbeat_that_fails_does_not_cost_the_others_theirs():
+    scene = Scene([HELD], failing=("i-2",))
+
+    with pytest.raises(OutOfOrderError, match="i-2"):
+        scene.run()
+    assert scene.heartbeats == ["i-2", "i-3"]
+
+
+@pytest.mark.parametrize("broken", ["observe", "act"])
+def test_heartbeats_are_sent_whatever_else_is_broken(broken):
+    scene = Scene([LETS_GO], failing=(broken,))
+
+    with pytest.raises(OutOfOrderError):
+        scene.run()
+    assert scene.heartbeats == ["i-2"]
+    assert scene.log[-1] == "release"
+
+
+def test_a_heartbeat_is_not_repeated_before_its_time_and_is_then():
+    scene = Scene([LAGS], left=ROUND_SECONDS + HEARTBEAT_SECONDS + 1).run()
+
+    assert scene.now > NOW + HEARTBEAT_SECONDS
+    assert scene.heartbeats == ["i-2", "i-2"]
+    beat = ("heartbeat", "i-2", Transition.LAUNCHING)
+    between = scene.log[scene.log.index(beat) + 1 :]
+    polls = between[: between.index(beat)].count(("sleep", POLL_SECONDS))
+    assert polls == HEARTBEAT_SECONDS / POLL_SECONDS
+
+
+def test_a_new_run_sends_its_own_heartbeats():
+    scene = Scene([HELD])
+    scene.run()
+    scene.run()
+
+    assert scene.heartbeats == ["i-2", "i-3"] * 2
+
+
+# --- the lease ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_changed_while_another_run_holds_the_lease():
+    scene = Scene([LETS_GO], ours=[False]).run()
+
+    assert scene.actions == []
+    assert "release" not in scene.log
+    assert any("another run" in one for one in scene.messages)
+
+
+def test_nothing_is_changed_when_the_lease_was_lost_during_the_look():
+    scene = Scene([LETS_GO], ours=[True, False]).run()
+
+    assert scene.actions == []
+    assert any("lost" in one for one in scene.messages)
+
+
+def test_the_lease_is_renewed_right_before_each_action():
+    scene = Scene([LETS_GO, JOINS, SETTLED]).run()
+
+    for action in scene.actions:
+        assert scene.log[scene.log.index(action) - 1] == "renew"
+
+
+def test_the_run_ends_when_the_lease_is_lost_after_an_action():
+    scene = Scene([LETS_GO, LETS_GO], ours=[True, True, False]).run()
+
+    assert len(scene.actions) == 1
+
+
+@pytest.mark.parametrize("views", [[SETTLED], [STOPPED], [LETS_GO, SETTLED]])
+def test_the_lease_is_given_back_at_the_end(views):
+    scene = Scene(views).run()
+
+    assert scene.log[-1] == "release"
+    assert scene.count("release") == 1
+
+
+# --- one action at a time -------------------------------------------------------------------------
+
+
+def test_after_each_action_the_cluster_is_looked_at_again():
+    scene = Scene([LETS_GO, JOINS, SYNCED, SETTLED]).run()
+
+    assert [type(one) for one in scene.actions] == [CompleteHook, AddLearner, Promote]
+    assert scene.count("observe") == 4
+
+
+@pytest.mark.parametrize("seen", [SETTLED, STOPPED, HELD])
+def test_a_run_ends_when_there_is_nothing_to_do_but_wait_or_stop(seen):
+    scene = Scene([seen]).run()
+
+    assert scene.count("observe") == 1
+    assert scene.actions == []
+
+
+def test_a_wait_that_is_short_is_waited_for():
+    scene = Scene([LAGS, LAGS, SYNCED, SETTLED]).run()
+
+    assert scene.count(("sleep", POLL_SECONDS)) == 2
+    assert scene.actions == [Promote(member_id(2))]
+
+
+def test_a_run_ends_before_its_time_is_over():
+    scene = Scene([LAGS], left=ROUND_SECONDS + 2 * POLL_SECONDS).run()
+
+    assert scene.count("observe") == 3
+    assert any("time of this run is over" in one for one in scene.messages)
+
+
+def test_an_action_without_time_for_another_is_the_last():
+    scene = Scene([LETS_GO, JOINS], left=ROUND_SECONDS - 1).run()
+
+    assert len(scene.actions) == 1
+
+
+# --- what cannot be undone ------------------------------------------------------------------------
+
+
+def test_a_removal_is_decided_a_second_time_on_a_fresh_look():
+    scene = Scene([REMOVES, REMOVES, SETTLED]).run()
+
+    assert scene.actions == [RemoveMember(member_id(3))]
+    at = scene.log.index(RemoveMember(member_id(3)))
+    assert scene.log[at - 3 : at] == ["renew", "describe", "observe"]
+
+
+def test_a_removal_that_the_fresh_look_does_not_ask_for_is_left():
+    scene = Scene([REMOVES, HELD, SETTLED]).run()
+
+    assert scene.actions == []
+    assert scene.entries == []
+    assert any("not removed after all" in one for one in scene.messages)
+
+
+def test_a_removal_of_somebody_else_on_the_fresh_look_is_left_too():
+    other = view(Slot("dead", "Terminating:Wait"), Slot(), Slot(), desired=3, leader=2)
+    scene = Scene([REMOVES, other, SETTLED]).run()
+
+    assert scene.actions == []
+
+
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("result", [Result.DONE, Result.ALREADY])
+def test_what_is_done_is_followed_by_the_next_look_at_once(result):
+    scene = Scene([LETS_GO, SETTLED], [Outcome(result)]).run()
+
+    assert scene.count("observe") == 2
+    assert scene.pauses == [0]
+
+
+def test_what_etcd_refuses_for_now_is_tried_again_after_a_pause_and_not_journaled():
+    refused = Outcome(Result.NOT_NOW, "unhealthy cluster")
+    scene = Scene([JOINS, JOINS, JOINS, SETTLED], [refused, refused]).run()
+
+    assert len(scene.actions) == 3
+    assert scene.count(("sleep", REFUSAL_SECONDS)) == 2
+    assert [one.outcome for one in scene.entries] == ["done"]
+
+
+def test_what_is_unknown_is_journaled_and_looked_at_before_anything_else():
+    unknown = Outcome(Result.UNKNOWN, "no answer")
+    scene = Scene([JOINS, LAGS, SYNCED, SETTLED], [unknown]).run()
+
+    assert [type(one) for one in scene.actions] == [AddLearner, Promote]
+    assert scene.entries[0].outcome == "unknown: no answer"
+    first = scene.log.index(scene.actions[0])
+    assert ("sleep", REFUSAL_SECONDS) in scene.log[first : scene.log.index("observe", first)]
+
+
+def test_the_journal_tells_the_action_its_reason_its_numbers_and_its_outcome():
+    (entry,) = Scene([LETS_GO, SETTLED]).run().entries
+
+    action = CompleteHook("i-2", Transition.TERMINATING, HookResult.CONTINUE)
+    assert entry.action == str(action)
+    assert "has no member" in entry.reason
+    assert "quorum 1" in entry.arithmetic
+    assert entry.outcome == "done"
+    assert entry.time == NOW
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def test_a_decision_that_repeats_itself_is_told_once():
+    scene = Scene([LAGS], left=ROUND_SECONDS + 10 * POLL_SECONDS).run()
+
+    assert sum("log entries behind" in one for one in scene.messages) == 1
+
+
+def test_what_takes_a_person_is_told_as_an_error():
+    lines = Scene([STOPPED]).run().lines
+
+    assert [one["level"] for one in lines if "message" in one] == ["ERROR"]
+    assert any(one.get("Action") == "Stop" for one in lines)
+
+
+def test_a_settled_pass_measures_the_cluster():
+    (measured,) = [one for one in Scene([SETTLED]).run().lines if "Passes" in one]
+
+    assert (measured["Quorum"], measured["Voters"], measured["HealthyVoters"]) == (1, 3, 3)
+    assert measured["OldestHook"] == 0
+
+
+def test_the_longest_wait_of_a_held_instance_is_measured():
+    seen = view(Slot(), Slot(instance="Terminating:Wait", waited=90), Slot(), desired=3)
+    (measured,) = [one for one in Scene([seen]).run().lines if "Passes" in one]
+
+    assert measured["OldestHook"] == 90
+
+
+# --- hooks of others ------------------------------------------------------------------------------
+
+
+def completions(scene):
+    return [entry for entry in scene.log if isinstance(entry, CompleteHook)]
+
+
+def test_an_instance_that_only_another_hook_holds_is_not_completed():
+    scene = Scene([LETS_GO], foreign=("i-2",))
+    scene.run()
+
+    assert completions(scene) == []
+
+
+@pytest.mark.parametrize("outcome", [DONE, Outcome(Result.ALREADY)])
+def test_a_hook_is_completed_once_although_the_group_shows_the_instance_held_on(outcome):
+    scene = Scene([LETS_GO], outcomes=[outcome])
+    scene.run()
+
+    assert len(completions(scene)) == 1
+    assert len(scene.entries) == 1
+
+
+def test_the_next_hook_of_an_instance_is_completed_although_an_earlier_one_was():
+    launched = view(Slot(), Slot(instance="Pending:Wait", reads=True))
+    scene = Scene([launched, LETS_GO])
+    scene.run()
+
+    assert [entry.transition for entry in completions(scene)] == [
+        Transition.LAUNCHING,
+        Transition.TERMINATING,
+    ]
+
+
+# --- a group that cannot be seen ------------------------------------------------------------------
+
+
+def test_a_group_that_cannot_be_seen_gets_its_heartbeats_from_memory():
+    scene = Scene([HELD], failing=("describe",), first_seen={"i-2": NOW, "i-3": NOW, "12345": NOW})
+    with pytest.raises(OutOfOrderError):
+        scene.run()
+
+    assert scene.log == [
+        "describe",
+        ("heartbeat", "i-2", Transition.LAUNCHING),
+        ("heartbeat", "i-2", Transition.TERMINATING),
+        ("heartbeat", "i-3", Transition.LAUNCHING),
+        ("heartbeat", "i-3", Transition.TERMINATING),
+    ]
