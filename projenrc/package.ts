@@ -1,4 +1,5 @@
 import { JsonFile, javascript, type Task } from 'projen';
+import { Projenrc } from './projenrc';
 import { currentVersion, NODE_FLOOR } from './versions';
 import type { Workspace } from './workspace';
 
@@ -72,6 +73,7 @@ export class Package extends javascript.NodeProject {
       gitignore: ['/lib/', '/dist/', '*.tsbuildinfo', '__pycache__/', '*.generated.ts'],
     });
     workspace.adopt(this);
+    new Projenrc(this, '../../.projenrc.ts');
 
     this.tasks.addEnvironment('PATH', workspace.binariesPath('../..'));
     this.package.addVersion(currentVersion(this.outdir));
