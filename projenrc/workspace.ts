@@ -221,6 +221,8 @@ export class Workspace extends javascript.NodeProject {
         },
         formatter: { indentStyle: 'space', indentWidth: 2, lineWidth: 100 },
         javascript: { formatter: { quoteStyle: 'single' } },
+        // What projen writes stays as it writes it.
+        json: { formatter: { enabled: false } },
         assist: { actions: { source: { organizeImports: 'on' } } },
         linter: {
           rules: {

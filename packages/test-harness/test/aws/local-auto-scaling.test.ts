@@ -10,8 +10,8 @@ import {
   ManualClock,
   type ServiceEvent,
 } from '../../src/aws';
+import { runningInGroup } from '../process/running-processes';
 import { runPython } from './run-python';
-import { runningInGroup } from './running-in-group';
 
 const LAUNCH: LifecycleHookProps = {
   name: 'launch',
