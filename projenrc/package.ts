@@ -118,6 +118,7 @@ export class Package extends javascript.NodeProject {
       const folders = options.pythonTests.map((folder) => `${outdir}/${folder}`).join(' ');
       this.testTask.exec(`pytest ${folders}`, { cwd: '../..' });
     }
+    this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { receiveArgs: true });
     this.addTask('test:watch', { exec: 'jest --watch', receiveArgs: true });
 

@@ -280,6 +280,7 @@ export class Workspace extends javascript.NodeProject {
     this.testTask.spawn(lint);
     this.testTask.spawn(types);
     this.testTask.exec('pytest', { name: 'pytest' });
+    this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });
   }
 }
