@@ -85,6 +85,11 @@ export class InstanceProcess {
     return this.group.alive;
   }
 
+  /** Stops each process of the instance without ending it. */
+  async pause(): Promise<boolean> {
+    return this.group.pause();
+  }
+
   /** Sends a signal to each process of the instance. */
   signal(signal: NodeJS.Signals): boolean {
     return this.group.signal(signal);

@@ -305,8 +305,8 @@ export class LocalAutoScaling implements AsyncDisposable {
   }
 
   /** Stops the processes of an instance without ending them (SIGSTOP), like a machine that hangs. */
-  pauseInstance(instanceId: string): void {
-    this.process(instanceId).signal('SIGSTOP');
+  async pauseInstance(instanceId: string): Promise<void> {
+    await this.process(instanceId).pause();
   }
 
   /** Lets the processes of a paused instance go on (SIGCONT). */

@@ -249,10 +249,8 @@ export class EtcdMember {
   }
 
   /** Pauses the process (SIGSTOP): its connections stay open, and nothing is answered. */
-  pause(): void {
-    if (this.signal('SIGSTOP')) {
-      this.wasPaused = true;
-    }
+  async pause(): Promise<void> {
+    this.wasPaused = (await this.group?.pause()) ?? false;
   }
 
   /** Lets a paused process go on (SIGCONT). */

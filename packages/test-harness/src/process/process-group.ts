@@ -39,6 +39,7 @@ const LAST_LINES = 18;
 
 /** How long a killed group may take to be gone, in seconds. */
 const KILL_TIMEOUT_SECONDS = 10;
+const PAUSE_TIMEOUT_MS = 5000;
 
 /**
  * A child process in a process group of its own, so that it can be signalled together with
@@ -125,6 +126,24 @@ export class ProcessGroup {
   signal(signal: NodeJS.Signals): boolean {
     // The id of a group that is gone may be that of another by now.
     return !this.gone && signalGroup(this.pid, signal);
+  }
+
+  /**
+   * Stops each process of the group without ending it (SIGSTOP), and waits until none runs any more:
+   * the signal takes a moment to reach every thread. Where there is no `/proc`, it does not wait.
+   *
+   * @returns false if the group has no process left.
+   */
+  async pause(): Promise<boolean> {
+    if (!this.signal('SIGSTOP')) {
+      return false;
+    }
+    await waitUntil(
+      `process group ${this.pid} to stand still`,
+      async () => groupStates(this.pid).every((state) => state === 'T') || undefined,
+      { timeoutMs: PAUSE_TIMEOUT_MS },
+    );
+    return true;
   }
 
   /**
@@ -249,10 +268,13 @@ function findMember(groupId: number): number | undefined {
   if (process.platform !== 'linux') {
     return signalGroup(groupId, 0) ? groupId : undefined;
   }
+  return processIds().find((pid) => isRunningMember(pid, groupId));
+}
+
+function processIds(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => isRunningMember(pid, groupId));
+    .map(Number);
 }
 
 /**
@@ -260,16 +282,41 @@ function findMember(groupId: number): number | undefined {
  * run: orphans are reaped by init, which may take its time, but hold no file, port or address.
  */
 function isRunningMember(pid: number, groupId: number): boolean {
-  let stat: string;
+  const { state, group } = readStat(`/proc/${pid}/stat`);
+  return group === groupId && !['Z', 'X'].includes(state);
+}
+
+/** The states of all threads of the group's processes, as proc_pid_stat(5) names them. */
+function groupStates(groupId: number): string[] {
+  if (process.platform !== 'linux') {
+    return [];
+  }
+  return processIds()
+    .filter((pid) => isRunningMember(pid, groupId))
+    .flatMap((pid) =>
+      orIfGone(() => readdirSync(`/proc/${pid}/task`), []).map(
+        (thread) => `/proc/${pid}/task/${thread}/stat`,
+      ),
+    )
+    .map((file) => readStat(file).state)
+    .filter((state) => state !== '');
+}
+
+/** State and group of a process or thread; an empty state if it is gone. */
+function readStat(file: string): { state: string; group: number } {
+  const stat = orIfGone(() => readFileSync(file, 'utf8'), '');
+  // pid (name) state parent group ...; the name may contain anything (proc_pid_stat(5)).
+  const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state, group: Number(group) };
+}
+
+function orIfGone<T>(read: () => T, gone: T): T {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return read();
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH')) {
-      return false;
+      return gone;
     }
     throw error;
   }
-  // pid (name) state parent group ...; the name may contain anything (proc_pid_stat(5)).
-  const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(group) === groupId && !['Z', 'X'].includes(state);
 }

@@ -65,7 +65,7 @@ describe('a member', () => {
       await member.start();
       expect(await cluster.get('kept')).toMatchObject({ value: 'x' });
       await expect(member.start()).rejects.toThrow(/runs already, as process \d+/);
-      member.pause();
+      await member.pause();
       expect(member.paused).toBe(true);
       await expect(member.waitForExit(50)).rejects.toThrow(/did not end within 50 ms/);
       expect(await member.stop()).toEqual({ code: null, signal: 'SIGTERM' });

@@ -101,7 +101,7 @@ describe('a write load on a cluster', () => {
     try {
       await moreAcknowledged(load, 20);
       expect(load.progress().endpoint).toBe(first.clientUrl);
-      first.pause();
+      await first.pause();
       await waitUntil(
         'the load to move on',
         async () => load.progress().endpoint === second.clientUrl || undefined,
