@@ -1210,7 +1210,7 @@ def _is_shared(before: _Circuit, after: _Circuit) -> bool:
 
 def _encode(circuit: _Circuit) -> dict[str, object]:
     """Return a state for other processes, with wall clock time only."""
-    fields = {key: value for key, value in circuit.__dict__.items() if key in _STORED}
+    fields = {key: getattr(circuit, key) for key in _STORED if hasattr(circuit, key)}
     fields["opened_at"] = circuit.opened_at[1]
     fields["probes"] = [[ticket, start[1], lease] for ticket, start, lease in circuit.probes]
     # <recovery>
@@ -1236,8 +1236,9 @@ def _decode(fields: dict[str, object], now: _Instant) -> _Circuit:
     return _Circuit(**known)
 
 
-_STORED = frozenset(
-    ("phase", "generation", "opened_at", "open_for", "probes", "successes", "reopens", "closed_at")
+_STORED = (
+    *("phase", "generation", "opened_at", "open_for", "probes"),
+    *("successes", "reopens", "closed_at"),
 )
 
 
