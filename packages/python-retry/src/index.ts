@@ -9,6 +9,13 @@ export {
   writePythonRetry,
 } from './emit';
 export {
+  explainPolicy,
+  type HasSeconds,
+  type PolicyExplanation,
+  type PolicyProblem,
+  type RetryPolicy,
+} from './explain-policy';
+export {
   DEFAULT_FEATURES,
   describeFeature,
   PYTHON_RETRY_FEATURES,

@@ -172,6 +172,9 @@ const BLOCKS = new Set([
   ...['while', 'with'],
 ]);
 
+/** Words before a bracket that do not call anything. */
+const KEYWORDS = new Set(['and', 'else', 'if', 'in', 'is', 'lambda', 'not', 'or', 'return']);
+
 /**
  * Writes lines in as few bytes as is reasonable: one space a level, no others that are not needed,
  * simple statements of one block side by side, and short names for what is private to the module.
@@ -237,7 +240,8 @@ function dropTrailingCommas(tokens: readonly Token[]): Token[] {
       depth += ')]}'.includes(text) ? 1 : '([{'.includes(text) ? -1 : 0;
       if (depth < 0) {
         const caller = tokens[before - 1];
-        return text === '(' && !(caller && (caller.kind === 'name' || caller.text === ')'));
+        const isCall = caller?.kind === 'name' && !KEYWORDS.has(caller.text);
+        return text === '(' && !isCall && caller?.text !== ')';
       }
       if (depth === 0 && text === ',') {
         return false;

@@ -261,12 +261,11 @@ def test_a_probe_is_leased_for_what_the_invocation_has_left():
 
     def dies():
         # As if the function was stopped: nothing is ever reported.
-        probe = breaker._acquire
-        assert probe() is None
+        assert not breaker.acquire()
         world.advance(5.9)
-        assert probe() is None
+        assert not breaker.acquire()
         world.advance(0.2)
-        assert probe() is not None
+        assert breaker.acquire()
         return "late"
 
     retry_call(dies, circuit_breaker=breaker, context=world, **world.options)
@@ -616,7 +615,6 @@ def test_admitted_share_ramps_up_after_closing():
     world.advance(45)
     world.draw = 0.999
     assert breaker.acquire()
-    assert breaker._circuit.clean
 
 
 # --- windows --------------------------------------------------------------------------------------
@@ -751,7 +749,7 @@ def test_listeners_hear_of_transitions_retries_and_giving_up_outside_the_lock():
     heard = []
 
     def listener(event):
-        assert not breaker._lock.locked()
+        breaker.release()  # would wait for ever for a lock that is held
         heard.append(event)
         raise ZeroDivisionError
 

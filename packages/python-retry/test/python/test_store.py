@@ -51,7 +51,7 @@ class Fleet:
         self.threshold = threshold
         self.breakers = [self.start() for _ in range(environments)]
 
-    def start(self):
+    def start(self, **options):
         return CircuitBreaker(
             self.threshold,
             60,
@@ -61,6 +61,7 @@ class Fleet:
                 "store_ttl": 5,
                 **self.world.clocks,
                 **self.options,
+                **options,
             },
         )
 
@@ -292,8 +293,7 @@ def test_openings_grow_over_the_fleet():
 
 def test_environments_may_disagree_about_the_monotonic_clock():
     fleet = Fleet(1, store_ttl=0)
-    other = fleet.start()
-    other._clock = lambda: fleet.world.mono - 999_000
+    other = fleet.start(clock=lambda: fleet.world.mono - 999_000)
     fleet.trip()
     assert not other.acquire()
     assert other.retry_after == 60.0
@@ -304,8 +304,7 @@ def test_environments_may_disagree_about_the_monotonic_clock():
 def test_listeners_hear_of_transitions_by_others():
     heard = []
     fleet = Fleet(1, store_ttl=0)
-    other = fleet.start()
-    other._listener = heard.append
+    other = fleet.start(listener=heard.append)
     fleet.trip()
     other.acquire()
     assert heard == [{"event": "transition", "name": "inventory", "from": "CLOSED", "to": "OPEN"}]
