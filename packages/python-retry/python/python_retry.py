@@ -188,6 +188,7 @@ _EXHAUSTED: Final = "all attempts failed"
 _CIRCUIT_OPEN: Final = "the circuit is open"
 # </breaker>
 
+_monotonic = time.monotonic
 _ANY = (Exception,)
 _CHECKED: set[object] = {_ANY}  # values of retriable_exceptions that were found to be good
 _MOST_CHECKED = 64
@@ -745,6 +746,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()  # held to replace _circuit, and for nothing else
         self._held = threading.local()  # the permit that can_execute() took, for each thread
         self._plain = True  # nothing to record for a success while the circuit is clean
+        self._alone = True  # nothing but the state decides whether a call is refused
         # <recovery>
         _check_count("success_threshold", success_threshold)
         if max_reset_timeout is not None:
@@ -786,6 +788,7 @@ class CircuitBreaker:
                 f'mode must be "enforce", "retries-only" or "metrics-only", not {mode!r}'
             )
         self.mode = mode
+        self._alone = mode == "enforce"
         # </control>
         # <calls>
         _check_callable("classify", classify)
@@ -809,6 +812,7 @@ class CircuitBreaker:
         self._store_failed_at: _Instant = (0.0, 0.0)
         self._store_pause = 0.0
         self._plain = self._plain and store is None
+        self._alone = self._alone and store is None
         # </store>
 
     def __repr__(self) -> str:
@@ -946,11 +950,23 @@ class CircuitBreaker:
             permit = (self._circuit.generation, 0, self._clock())
         self._settle(outcome, permit)
 
+    def _refuses(self) -> bool:
+        """Tell, as `_circuit_step` would but without the lock, that an open circuit is not due."""
+        state = self._circuit
+        return (
+            state.phase == _OPEN
+            and self._alone
+            and self._clock() - state.opened_at[0] < state.open_for
+            and self._wall() - state.opened_at[1] < state.open_for
+        )
+
     def _acquire(self, lease: float | None = None, *, retry: bool = False) -> _Permit | None:
         """Take a permit; None when the call must not be made."""
         state = self._circuit
         if self._plain and state.clean:  # as _circuit_step would answer, without the lock
             return (state.generation, 0, 0.0)
+        if self._refuses():
+            return None
         # <store>
         self._refresh()
         # </store>
@@ -1846,7 +1862,7 @@ class _Attempts:
             # <breaker>
             if error is None and self.breaker is not None:  # refused before the first attempt
                 error = self.breaker._open_error(self.operation_name)
-                _LOG.warning("%s: not called: %s", self.operation_name, error)
+                _LOG.info("%s: not called: %s", self.operation_name, error)
                 if self.raise_on_failure:
                     raise error
                 return None
@@ -2023,8 +2039,10 @@ def retry_with_backoff(
         or not 0 <= base_delay <= _YEAR
         or jitter_factor.__class__ not in _NUMBERS
         or not 0 <= jitter_factor <= _YEAR
-        or retriable_exceptions.__class__ is not tuple
-        or retriable_exceptions not in _CHECKED
+        or (
+            retriable_exceptions is not _ANY
+            and not (retriable_exceptions.__class__ is tuple and retriable_exceptions in _CHECKED)
+        )
     ):
         _check_operation(operation)
         attempts = _Attempts(
@@ -2038,7 +2056,7 @@ def retry_with_backoff(
         )
         return _run(attempts, operation)
     # The first attempt is made as plainly as can be; what it needs if it fails is made then.
-    started = time.monotonic()
+    started = _monotonic()
     try:
         value = operation()
         if value.__class__ in _PLAIN or not _is_pending(value):
@@ -2140,23 +2158,29 @@ def retry_with_circuit_breaker(
         ValueError: As for `retry_with_backoff`, or `breaker_scope` is unknown.
         BaseException: As for `retry_with_backoff`.
     """
-    if (
-        options
-        or circuit_breaker.__class__ is not CircuitBreaker
-        or not circuit_breaker._plain
-        or not (circuit := circuit_breaker._circuit).clean
-        or not callable(operation)
-        or operation_name.__class__ is not str
-        or max_retries.__class__ is not int
-        or max_retries < 1
-        or base_delay.__class__ not in _NUMBERS
-        or not 0 <= base_delay <= _YEAR
-        or jitter_factor.__class__ not in _NUMBERS
-        or not 0 <= jitter_factor <= _YEAR
-        or retriable_exceptions.__class__ is not tuple
-        or retriable_exceptions not in _CHECKED
-        or (breaker_scope != "call" and breaker_scope != "attempt")  # noqa: PLR1714
-    ):
+    fits = (
+        not options
+        and circuit_breaker.__class__ is CircuitBreaker
+        and callable(operation)
+        and operation_name.__class__ is str
+        and max_retries.__class__ is int
+        and max_retries >= 1
+        and base_delay.__class__ in _NUMBERS
+        and 0 <= base_delay <= _YEAR
+        and jitter_factor.__class__ in _NUMBERS
+        and 0 <= jitter_factor <= _YEAR
+        and (
+            retriable_exceptions is _ANY
+            or (retriable_exceptions.__class__ is tuple and retriable_exceptions in _CHECKED)
+        )
+        and (breaker_scope == "call" or breaker_scope == "attempt")  # noqa: PLR1714
+    )
+    if not (fits and circuit_breaker._plain and (circuit := circuit_breaker._circuit).clean):
+        if fits and circuit_breaker._refuses():
+            _LOG.info("%s: not called: the circuit is open", operation_name)
+            if raise_on_failure:
+                raise circuit_breaker._open_error(operation_name)
+            return None
         _check_operation(operation)
         if circuit_breaker is None:
             raise TypeError(
@@ -2176,7 +2200,7 @@ def retry_with_circuit_breaker(
         )
         return _run(attempts, operation)
     # As in retry_with_backoff. The permit is that of a closed circuit without failures.
-    started = time.monotonic()
+    started = _monotonic()
     try:
         value = operation()
         if value.__class__ in _PLAIN or not _is_pending(value):
