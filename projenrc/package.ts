@@ -19,6 +19,8 @@ export interface PackageOptions {
   readonly files: string[];
   /** Entry points besides the main one: sub-path to module under `src`, without extension. */
   readonly entryPoints?: Record<string, string>;
+  /** Commands that the package installs: name to module under `src`, without extension. */
+  readonly commands?: Record<string, string>;
   /** Whether the tests need the setup of the CDK (no template validation at each synthesis). */
   readonly cdk?: boolean;
   /** Folders of Python that are type-checked and linted, relative to the package. */
@@ -58,6 +60,9 @@ export class Package extends javascript.NodeProject {
       repositoryDirectory: outdir,
       npmAccess: javascript.NpmAccess.PUBLIC,
       entrypoint: 'lib/index.js',
+      bin: Object.fromEntries(
+        Object.entries(options.commands ?? {}).map(([name, module]) => [name, `lib/${module}.js`]),
+      ),
       deps: [...(options.deps ?? []), ...(options.siblings ?? []).map(siblingRange)],
       devDeps: [...(options.devDeps ?? []), ...(options.devSiblings ?? []).map(siblingRange)],
       peerDeps: options.peerDeps,
