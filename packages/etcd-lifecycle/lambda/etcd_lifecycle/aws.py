@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
@@ -23,6 +24,9 @@ CONNECT_TIMEOUT: Final = 2.0
 
 READ_TIMEOUT: Final = 5.0
 """Seconds for each read of its answer."""
+
+UPLOAD_TIMEOUT: Final = 20.0
+"""Seconds for S3 to answer to a part of a snapshot, which is some MiB long."""
 
 _RETRIABLE_CODES: Final = frozenset(
     {
@@ -49,6 +53,8 @@ _RETRIABLE_CODES: Final = frozenset(
         # SSM and DynamoDB: internal errors, whatever HTTP status they come with.
         "InternalServerError",
         "TransactionConflictException",
+        # S3: comes with status 200 when an upload is completed.
+        "InternalError",
     }
 )
 
@@ -102,6 +108,11 @@ class Clients:
     def ec2(self) -> EC2Client:
         """Amazon EC2."""
         return boto3.client("ec2", config=self._config)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Amazon S3, with more time for each answer."""
+        return boto3.client("s3", config=self._config.merge(Config(read_timeout=UPLOAD_TIMEOUT)))
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:

@@ -12,6 +12,7 @@ A change that timed out may still be applied later (measured on etcd 3.4 and 3.5
 from __future__ import annotations
 
 import base64
+import binascii
 import contextlib
 import functools
 import http.client
@@ -30,7 +31,7 @@ from .dependency import Dependency
 from .model import Member, MemberStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -49,7 +50,11 @@ RESET_TIMEOUT: Final = 5.0
 READ_ATTEMPTS: Final = 2
 """Attempts of a call that changes nothing, as long as its time-out has not passed."""
 
+STREAM_SILENCE: Final = 10.0
+"""Seconds without a byte after which a stream is given up."""
+
 _MAX_ANSWER: Final = 4 << 20
+_MAX_LINE: Final = 1 << 20
 _EXCERPT: Final = 120
 
 # The gRPC codes of answers whose message is not enough to tell what they mean.
@@ -400,6 +405,19 @@ class MemberList:
     members: tuple[Member, ...]
 
 
+@dataclass(frozen=True)
+class SnapshotChunk:
+    """A piece of a snapshot's stream, as etcd sends it.
+
+    Attributes:
+        remaining: Bytes of the database that are still to come after this piece.
+        blob: The piece itself.
+    """
+
+    remaining: int
+    blob: bytes
+
+
 def _uint64(values: Mapping[str, Any], key: str) -> int:
     """Read a number that the gateway writes as a decimal string, and leaves out when it is 0."""
     return int(values.get(key, 0))
@@ -616,6 +634,67 @@ class EtcdEndpoint:
         """
         self._change("maintenance/transfer-leadership", {"targetID": str(target_id)})
 
+    def revision(self) -> int:
+        """Ask for the revision up to which the member has applied everything.
+
+        Raises:
+            EtcdError: As the error's class tells.
+        """
+        answer = self._read("maintenance/status", {}, self._timeouts.status)
+        return _uint64(answer.get("header", {}), "revision")
+
+    def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
+        """Stream the database as the member has it now: its file, and the SHA-256 of that.
+
+        Never more than one piece is held in memory. Close the generator if it is not read to its
+        end; nothing is checked here but that each piece is one.
+
+        Args:
+            timeout: Seconds after which etcd ends the stream with an error.
+
+        Yields:
+            The pieces in their order.
+
+        Raises:
+            Unreachable: It does not answer, or stopped in the midst of it.
+            EtcdError: Anything else, as its class tells.
+        """
+        connection, response = self._guarded(
+            lambda: self._open("maintenance/snapshot", {}, timeout, STREAM_SILENCE),
+            "maintenance/snapshot",
+            attempts=1,
+        )
+        try:
+            if response.status != http.client.OK:
+                self._answer(response.status, response.read(_MAX_ANSWER))
+            while line := response.readline(_MAX_LINE):
+                yield self._chunk(line)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, changes=False) from error
+        finally:
+            connection.close()
+
+    def _chunk(self, line: bytes) -> SnapshotChunk:
+        try:
+            answer = json.loads(line)
+            if "error" in answer:
+                error = answer["error"]
+                raise _meaning(
+                    int(error.get("code") or error["grpc_code"]),
+                    str(error["message"]),
+                    self._address,
+                    tls=self._tls is not None,
+                )
+            result = answer["result"]
+            blob = base64.b64decode(result.get("blob", ""), validate=True)
+            return SnapshotChunk(_uint64(result, "remaining_bytes"), blob)
+        except (AttributeError, KeyError, TypeError, ValueError, binascii.Error) as error:
+            raise NotEtcd(
+                None,
+                f"a line of the snapshot is none of etcd's: {line[:_EXCERPT]!r}",
+                self._address,
+            ) from error
+
     def _linearizable_read(self, timeout: float) -> None:
         key = base64.b64encode(b"\0").decode()
         self._read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
@@ -655,20 +734,9 @@ class EtcdEndpoint:
     def _post(
         self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
     ) -> dict[str, Any]:
-        connection = self._connect(timeout)
+        connection = self._connect(timeout + SOCKET_MARGIN)
         try:
-            # When the server has closed the connection, its reason may be waiting to be read.
-            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
-                connection.request(
-                    "POST",
-                    f"/v3/{path}",
-                    json.dumps(body),
-                    {
-                        "Content-Type": "application/json",
-                        # Without it some calls are never answered while there is no quorum.
-                        "Grpc-Timeout": f"{timeout * 1000:.0f}m",
-                    },
-                )
+            self._send(connection, path, body, timeout)
             with connection.getresponse() as response:
                 status, text = response.status, response.read(_MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
@@ -677,12 +745,42 @@ class EtcdEndpoint:
             connection.close()
         return self._answer(status, text)
 
+    def _open(
+        self, path: str, body: Mapping[str, Any], timeout: float, silence: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Begin a call whose answer is read bit by bit; the connection is to be closed."""
+        connection = self._connect(silence)
+        try:
+            self._send(connection, path, body, timeout)
+            return connection, connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise self._lost(error, changes=False) from error
+
+    @staticmethod
+    def _send(
+        connection: http.client.HTTPConnection, path: str, body: Mapping[str, Any], timeout: float
+    ) -> None:
+        # When the server has closed the connection, its reason may be waiting to be read.
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            connection.request(
+                "POST",
+                f"/v3/{path}",
+                json.dumps(body),
+                {
+                    "Content-Type": "application/json",
+                    # Without it some calls are never answered while there is no quorum.
+                    "Grpc-Timeout": f"{timeout * 1000:.0f}m",
+                },
+            )
+
     @property
     def _has_certificate(self) -> bool:
         return self._tls is not None and self._tls.certificate_pem is not None
 
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        connect_timeout = min(CONNECT_TIMEOUT, timeout + SOCKET_MARGIN)
+    def _connect(self, silence: float) -> http.client.HTTPConnection:
+        """Connect; from then on, so many seconds without a byte are a time-out."""
+        connect_timeout = min(CONNECT_TIMEOUT, silence)
         connection = (
             http.client.HTTPConnection(self.host, self.port, timeout=connect_timeout)
             if self._tls is None
@@ -699,7 +797,7 @@ class EtcdEndpoint:
             connection.close()
             kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
             raise kind(None, _told(error), self._address) from error
-        connection.sock.settimeout(timeout + SOCKET_MARGIN)
+        connection.sock.settimeout(silence)
         return connection
 
     def _lost(self, error: Exception, *, changes: bool) -> EtcdError:

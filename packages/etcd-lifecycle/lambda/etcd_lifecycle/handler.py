@@ -21,13 +21,15 @@ from .etcd import EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
-from .model import Policy, Transition
+from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .reconcile import Reconciler
+from .snapshot import Snapshots
+from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .events import Message
 
@@ -50,6 +52,21 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True)
+class SnapshotSettings:
+    """Where snapshots go, and how many are kept; the policy tells when they are taken.
+
+    Attributes:
+        bucket: ``QUORATE_SNAPSHOT_BUCKET``: the name of the bucket.
+        prefix: ``QUORATE_SNAPSHOT_PREFIX``: the first part of the keys; nothing by default.
+        keep: ``QUORATE_SNAPSHOT_KEEP``: how many are kept; all by default.
+    """
+
+    bucket: str
+    prefix: str = ""
+    keep: int | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the function's environment variables say.
 
@@ -65,7 +82,11 @@ class Settings:
             without TLS.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
-            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults.
+            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+            for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
+            ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
+            ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
+        snapshots: Where snapshots go; None: none are taken.
     """
 
     cluster: str
@@ -78,6 +99,7 @@ class Settings:
     tls_secret: str | None
     lease_seconds: float
     policy: Policy
+    snapshots: SnapshotSettings | None = None
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -130,8 +152,68 @@ class Settings:
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
                 peer_scheme="https" if tls_secret else "http",
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
+                snapshots=_read_snapshot_policy(environment),
             ),
+            snapshots=_read_snapshot_settings(environment),
         )
+
+
+def _number(
+    environment: Mapping[str, str], name: str, default: float, most: float = float("inf")
+) -> float:
+    """Read a number of 0 or more; an absent or empty variable is the default."""
+    text = environment.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= most or value == float("inf"):
+        span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
+        raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
+    return value
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """Read one of several words; an absent or empty variable is the first of them."""
+    text = environment.get(name) or choices[0]
+    if text not in choices:
+        raise ConfigurationError(f"{name} is {text!r}, but must be {' or '.join(choices)}")
+    return text
+
+
+def _read_snapshot_policy(environment: Mapping[str, str]) -> SnapshotPolicy | None:
+    if not environment.get("QUORATE_SNAPSHOT_BUCKET"):
+        return None
+    defaults = SnapshotPolicy()
+    before_removal = _choice(environment, "QUORATE_SNAPSHOT_BEFORE_REMOVAL", ("true", "false"))
+    on_failure = _choice(
+        environment, "QUORATE_SNAPSHOT_ON_FAILURE", [one.value for one in OnSnapshotFailure]
+    )
+    return SnapshotPolicy(
+        before_removal=before_removal == "true",
+        on_failure=OnSnapshotFailure(on_failure),
+        interval=_number(environment, "QUORATE_SNAPSHOT_INTERVAL", 0) or None,
+        max_age=_number(environment, "QUORATE_SNAPSHOT_MAX_AGE", defaults.max_age),
+        retry=_number(environment, "QUORATE_SNAPSHOT_RETRY", defaults.retry),
+    )
+
+
+def _read_snapshot_settings(environment: Mapping[str, str]) -> SnapshotSettings | None:
+    bucket = environment.get("QUORATE_SNAPSHOT_BUCKET")
+    if not bucket:
+        without = sorted(name for name in environment if name.startswith("QUORATE_SNAPSHOT_"))
+        if any(environment[name] for name in without):
+            raise ConfigurationError(
+                f"{', '.join(without)}: set without QUORATE_SNAPSHOT_BUCKET, so that no snapshot "
+                "would be taken; name the bucket, or unset what is set"
+            )
+        return None
+    keep = _number(environment, "QUORATE_SNAPSHOT_KEEP", 0)
+    if keep != int(keep):
+        raise ConfigurationError(f"QUORATE_SNAPSHOT_KEEP is {keep}, but must be a whole number")
+    return SnapshotSettings(
+        bucket, environment.get("QUORATE_SNAPSHOT_PREFIX", ""), int(keep) or None
+    )
 
 
 class Function:
@@ -162,9 +244,33 @@ class Function:
             self._clients.ssm,
             Dependency("SSM", is_failure),
         )
+        self._store = self._make_store()
         self._tls: TlsMaterial | None = None
         self._tls_read_at = float("-inf")
         self._reconciler = self._make_reconciler()
+
+    def _make_store(self) -> SnapshotStore | None:
+        snapshots = self.settings.snapshots
+        if snapshots is None:
+            return None
+        return SnapshotStore(
+            snapshots.bucket,
+            snapshots.prefix,
+            self.settings.cluster,
+            lambda: self._clients.s3,
+            Dependency("S3", is_failure),
+        )
+
+    def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
+        if self._store is None or self.settings.snapshots is None:
+            return None
+        return Snapshots(
+            self._store,
+            endpoints,
+            self._journal,
+            self.telemetry,
+            keep=self.settings.snapshots.keep,
+        )
 
     def _make_reconciler(self) -> Reconciler:
         settings = self.settings
@@ -176,6 +282,7 @@ class Function:
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
+            snapshots=self._make_snapshots(endpoints),
             lease_seconds=settings.lease_seconds,
         )
 

@@ -89,6 +89,8 @@ class Observer:
             silent=answers.silent,
             seed=records.seed,
             recorded=records.recorded,
+            snapshot=records.snapshot,
+            snapshot_failure=records.snapshot_failure,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not foreign:

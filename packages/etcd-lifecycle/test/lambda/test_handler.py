@@ -4,8 +4,13 @@ import json
 
 import pytest
 from etcd_lifecycle.etcd import TlsMaterial
-from etcd_lifecycle.handler import ConfigurationError, Settings, read_certificate
-from etcd_lifecycle.model import Policy, Transition
+from etcd_lifecycle.handler import (
+    ConfigurationError,
+    Settings,
+    SnapshotSettings,
+    read_certificate,
+)
+from etcd_lifecycle.model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 
 REQUIRED = {
     "QUORATE_CLUSTER": "main",
@@ -62,6 +67,69 @@ def test_with_a_tls_secret_members_reach_each_other_by_https():
 
     assert settings.tls_secret == "arn"
     assert settings.policy.peer_url("192.0.2.1") == "https://192.0.2.1:2380"
+
+
+BACKED_UP = {**REQUIRED, "QUORATE_SNAPSHOT_BUCKET": "backups"}
+
+
+def test_without_a_bucket_no_snapshot_is_taken():
+    settings = Settings.read({**REQUIRED, "QUORATE_SNAPSHOT_BUCKET": ""})
+
+    assert settings.snapshots is None
+    assert settings.policy.snapshots is None
+
+
+def test_with_a_bucket_one_is_taken_before_each_removal_and_all_are_kept():
+    settings = Settings.read(BACKED_UP)
+
+    assert settings.snapshots == SnapshotSettings("backups", "", None)
+    assert settings.policy.snapshots == SnapshotPolicy(
+        before_removal=True, on_failure=OnSnapshotFailure.STOP, interval=None
+    )
+
+
+def test_every_choice_about_snapshots_is_read():
+    settings = Settings.read(
+        {
+            **BACKED_UP,
+            "QUORATE_SNAPSHOT_PREFIX": "etcd/",
+            "QUORATE_SNAPSHOT_BEFORE_REMOVAL": "false",
+            "QUORATE_SNAPSHOT_ON_FAILURE": "warn",
+            "QUORATE_SNAPSHOT_INTERVAL": "3600",
+            "QUORATE_SNAPSHOT_KEEP": "24",
+            "QUORATE_SNAPSHOT_MAX_AGE": "60",
+            "QUORATE_SNAPSHOT_RETRY": "30",
+        }
+    )
+
+    assert settings.snapshots == SnapshotSettings("backups", "etcd/", 24)
+    assert settings.policy.snapshots == SnapshotPolicy(
+        before_removal=False,
+        on_failure=OnSnapshotFailure.WARN,
+        interval=3600,
+        max_age=60,
+        retry=30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUORATE_SNAPSHOT_BEFORE_REMOVAL", "yes", "'yes', but must be true or false"),
+        ("QUORATE_SNAPSHOT_ON_FAILURE", "ignore", "'ignore', but must be stop or warn"),
+        ("QUORATE_SNAPSHOT_INTERVAL", "hourly", "'hourly', but must be a number"),
+        ("QUORATE_SNAPSHOT_KEEP", "1.5", "1.5, but must be a whole number"),
+        ("QUORATE_SNAPSHOT_KEEP", "-1", "'-1', but must be a number"),
+    ],
+)
+def test_a_choice_about_snapshots_that_is_none_is_named(name, value, message):
+    with pytest.raises(ConfigurationError, match=f"{name} is {message}"):
+        Settings.read({**BACKED_UP, name: value})
+
+
+def test_choices_about_snapshots_without_a_bucket_are_refused():
+    with pytest.raises(ConfigurationError, match="QUORATE_SNAPSHOT_KEEP: set without QUORATE_SNAPSHOT_BUCKET"):
+        Settings.read({**REQUIRED, "QUORATE_SNAPSHOT_KEEP": "24"})
 
 
 @pytest.mark.parametrize("name", REQUIRED)
