@@ -668,6 +668,9 @@ class EtcdEndpoint:
             if response.status != http.client.OK:
                 self._answer(response.status, response.read(_MAX_ANSWER))
             while line := response.readline(_MAX_LINE):
+                if not line.endswith(b"\n") and len(line) < _MAX_LINE:
+                    # http.client takes a chunk that is cut short for the end of the answer.
+                    raise Unreachable(None, "the stream broke off", self._address)
                 yield self._chunk(line)
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error, changes=False) from error

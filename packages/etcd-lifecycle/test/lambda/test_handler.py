@@ -128,7 +128,9 @@ def test_a_choice_about_snapshots_that_is_none_is_named(name, value, message):
 
 
 def test_choices_about_snapshots_without_a_bucket_are_refused():
-    with pytest.raises(ConfigurationError, match="QUORATE_SNAPSHOT_KEEP: set without QUORATE_SNAPSHOT_BUCKET"):
+    with pytest.raises(
+        ConfigurationError, match="QUORATE_SNAPSHOT_KEEP: set without QUORATE_SNAPSHOT_BUCKET"
+    ):
         Settings.read({**REQUIRED, "QUORATE_SNAPSHOT_KEEP": "24"})
 
 

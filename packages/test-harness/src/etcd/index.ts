@@ -8,6 +8,7 @@ export {
   resolveEtcd,
 } from './binary';
 export { EtcdCluster, type EtcdClusterProps, type EtcdTimeout } from './cluster';
+export { type EtcdSnapshotStatus, Etcdutl } from './etcdutl';
 export {
   type EtcdCallOptions,
   EtcdError,
