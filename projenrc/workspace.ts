@@ -92,6 +92,7 @@ export class Workspace extends javascript.NodeProject {
     this.addBiome();
     addPython(this);
     this.addChecks();
+    this.addLongSuites();
     addCi(this);
   }
 
@@ -239,6 +240,19 @@ export class Workspace extends javascript.NodeProject {
       },
       marker: false,
       readonly: false,
+    });
+  }
+
+  private addLongSuites(): void {
+    this.addTask('test:exhaustive', {
+      description:
+        'Let the planner decide on every view of up to 4 members, and run each to its end',
+      steps: [
+        { exec: SETUP },
+        ...[1, 2, 3, 4].map((members) => ({
+          exec: `python packages/etcd-lifecycle/test/lambda/explore_plan.py --members ${members} --runs`,
+        })),
+      ],
     });
   }
 
