@@ -93,6 +93,7 @@ export class Workspace extends javascript.NodeProject {
     addPython(this);
     this.addChecks();
     this.addLongSuites();
+    this.addBenchmarks();
     addCi(this);
   }
 
@@ -256,6 +257,13 @@ export class Workspace extends javascript.NodeProject {
     });
   }
 
+  private addBenchmarks(): void {
+    this.addTask('bench:python-retry', {
+      description: 'Compare python-retry with other packages, and write bench/results',
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
+    });
+  }
+
   private addChecks(): void {
     new JsonFile(this, 'tsconfig.dev.json', {
       obj: {
@@ -270,7 +278,7 @@ export class Workspace extends javascript.NodeProject {
           skipLibCheck: true,
           types: ['node'],
         },
-        include: ['.projenrc.ts', 'projenrc'],
+        include: ['.projenrc.ts', 'projenrc', 'bench'],
       },
       readonly: false,
     });

@@ -2,7 +2,7 @@
  * Compares the emitted module with other packages, side by side, and writes
  * bench/results/python-retry.md and the plot of the README. One command, from the root:
  *
- *     npx tsx bench/python-retry/main.ts
+ *     npx projen bench:python-retry
  *
  * The packages come from PyPI, pinned by hash, into a virtual environment of their own.
  */
@@ -105,7 +105,7 @@ function report(measured: Measurement, simulation: Simulation): string {
   const rates = Object.keys(Object.values(simulation.policies)[0] ?? {});
   return `# python-retry beside other packages
 
-Written by \`npx tsx bench/python-retry/main.ts\` on CPython ${measured.python}, ${cpus().length} cores
+Written by \`npx projen bench:python-retry\` on CPython ${measured.python}, ${cpus().length} cores
 that others use too: ratios matter, not absolutes. The packages are those of
 \`bench/python-retry/requirements.txt\`.
 
