@@ -44,7 +44,12 @@ const pythonRetry = new Package(workspace, {
   commands: { 'python-retry': 'cli' },
   python: ['python'],
   pythonTests: ['test'],
-  devDeps: [`@jest/globals@${VERSIONS.jest}`],
+  devDeps: [
+    `@jest/globals@${VERSIONS.jest}`,
+    `aws-cdk-lib@${VERSIONS.awsCdkLib}`,
+    `constructs@${VERSIONS.constructs}`,
+    `typescript@${VERSIONS.typescript}`,
+  ],
   devSiblings: [testHarness],
 });
 

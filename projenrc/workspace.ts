@@ -92,6 +92,8 @@ export class Workspace extends javascript.NodeProject {
     this.addBiome();
     addPython(this);
     this.addChecks();
+    this.addLongSuites();
+    this.addBenchmarks();
     addCi(this);
   }
 
@@ -242,6 +244,26 @@ export class Workspace extends javascript.NodeProject {
     });
   }
 
+  private addLongSuites(): void {
+    this.addTask('test:exhaustive', {
+      description:
+        'Let the planner decide on every view of up to 4 members, and run each to its end',
+      steps: [
+        { exec: SETUP },
+        ...[1, 2, 3, 4].map((members) => ({
+          exec: `python packages/etcd-lifecycle/test/lambda/explore_plan.py --members ${members} --runs`,
+        })),
+      ],
+    });
+  }
+
+  private addBenchmarks(): void {
+    this.addTask('bench:python-retry', {
+      description: 'Compare python-retry with other packages, and write bench/results',
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
+    });
+  }
+
   private addChecks(): void {
     new JsonFile(this, 'tsconfig.dev.json', {
       obj: {
@@ -256,7 +278,7 @@ export class Workspace extends javascript.NodeProject {
           skipLibCheck: true,
           types: ['node'],
         },
-        include: ['.projenrc.ts', 'projenrc'],
+        include: ['.projenrc.ts', 'projenrc', 'bench'],
       },
       readonly: false,
     });
