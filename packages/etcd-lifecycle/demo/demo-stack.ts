@@ -10,7 +10,8 @@ import {
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { EtcdLifecycle } from '../src';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { EtcdLifecycle, type EtcdSnapshots } from '../src';
 
 /** What differs between the stacks of the demo and of the tests. */
 export interface DemoStackProps {
@@ -18,6 +19,8 @@ export interface DemoStackProps {
   readonly size: number;
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
+  /** The bucket for snapshots, and when they are taken; none by default. */
+  readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
 }
 
 /**
@@ -59,6 +62,10 @@ export class DemoStack extends Stack {
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       heartbeatTimeout: Duration.minutes(5),
       environment: props.environment,
+      snapshots: props.snapshots && {
+        ...props.snapshots,
+        bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),
+      },
     });
     autoScalingGroup.addUserData(
       ...this.lifecycle.bootstrapCommands({

@@ -119,7 +119,8 @@ export interface EtcdLifecycleProps {
 
   /**
    * How long the function may run; 30 seconds to 15 minutes. It needs that much, as etcd takes 7
-   * seconds to say that there is no quorum; a snapshot takes about 1 second for each 20 MB more.
+   * seconds to say that there is no quorum; a snapshot of much data needs
+   * more, and says how much when it fails.
    * @default Duration.minutes(1)
    */
   readonly timeout?: Duration;
