@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import { environmentForEtcd } from './binary';
+import { environmentForEtcd } from './executable';
 import { EtcdGateway, type EtcdGatewayProps } from './gateway';
 import { orphanGuard } from './orphan-guard';
 import type { EtcdCertificates } from './tls';
