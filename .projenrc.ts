@@ -56,6 +56,7 @@ new Package(workspace, {
   python: ['lambda'],
   pythonTests: ['test'],
   devFolders: ['demo'],
+  programFolders: ['demo'],
   peerDeps: [`aws-cdk-lib@^${VERSIONS.awsCdkLibFloor}`, `constructs@^${VERSIONS.constructsFloor}`],
   devDeps: [
     `@aws-sdk/client-dynamodb@${VERSIONS.awsSdk}`,

@@ -1,4 +1,5 @@
 import { JsonFile, javascript, type Task } from 'projen';
+import { Projenrc } from './projenrc';
 import { currentVersion, NODE_FLOOR } from './versions';
 import type { Workspace } from './workspace';
 
@@ -30,6 +31,8 @@ export interface PackageOptions {
   readonly optionalPeers?: string[];
   /** Further folders of TypeScript that are checked but not published. */
   readonly devFolders?: string[];
+  /** Of these, those with programs that run from the sources, siblings' included. */
+  readonly programFolders?: string[];
 }
 
 /** One published npm package of the workspace. */
@@ -70,6 +73,7 @@ export class Package extends javascript.NodeProject {
       gitignore: ['/lib/', '/dist/', '*.tsbuildinfo', '__pycache__/', '*.generated.ts'],
     });
     workspace.adopt(this);
+    new Projenrc(this, '../../.projenrc.ts');
 
     this.tasks.addEnvironment('PATH', workspace.binariesPath('../..'));
     this.package.addVersion(currentVersion(this.outdir));
@@ -84,6 +88,10 @@ export class Package extends javascript.NodeProject {
     this.package.addField('exports', renderExports(options.entryPoints ?? {}));
 
     this.addTypeScript(options);
+    for (const folder of options.programFolders ?? []) {
+      const siblings = [...(options.siblings ?? []), ...(options.devSiblings ?? [])];
+      this.addProgramFolder(folder, siblings);
+    }
     this.addJest(options);
 
     this.preCompileTask.exec('npx projen setup', { name: 'setup', cwd: '../..' });
@@ -110,6 +118,7 @@ export class Package extends javascript.NodeProject {
       const folders = options.pythonTests.map((folder) => `${outdir}/${folder}`).join(' ');
       this.testTask.exec(`pytest ${folders}`, { cwd: '../..' });
     }
+    this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { receiveArgs: true });
     this.addTask('test:watch', { exec: 'jest --watch', receiveArgs: true });
 
@@ -119,7 +128,7 @@ export class Package extends javascript.NodeProject {
 
   private addTypeScript(options: PackageOptions): void {
     const referTo = (siblings: Package[] = []) =>
-      siblings.map((sibling) => ({ path: `../${folderOf(sibling)}/tsconfig.json` }));
+      siblings.map((sibling) => ({ path: `../${folderOf(sibling.name)}/tsconfig.json` }));
     const compilerOptions = {
       target: 'ES2022',
       lib: ['ES2023', 'ESNext.Disposable'],
@@ -175,6 +184,21 @@ export class Package extends javascript.NodeProject {
     });
   }
 
+  /** Lets a program take its siblings from their sources, so that nothing must be compiled first. */
+  private addProgramFolder(folder: string, siblings: Package[]): void {
+    new JsonFile(this, `${folder}/tsconfig.json`, {
+      obj: {
+        extends: '../tsconfig.dev.json',
+        compilerOptions: {
+          paths: Object.fromEntries(
+            siblings.map(({ name }) => [name, [`../../${folderOf(name)}/src/index.ts`]]),
+          ),
+        },
+      },
+      readonly: false,
+    });
+  }
+
   private addJest(options: PackageOptions): void {
     new JsonFile(this, 'jest.config.json', {
       obj: {
@@ -196,8 +220,8 @@ export class Package extends javascript.NodeProject {
   }
 }
 
-function folderOf(sibling: Package): string {
-  return sibling.name.replace('@quorate/', '');
+function folderOf(name: string): string {
+  return name.replace('@quorate/', '');
 }
 
 function siblingRange(sibling: Package): string {

@@ -66,16 +66,17 @@ export class LocalDeployment {
     const progress = props.onProgress ?? (() => undefined);
     const etcd = await resolveEtcd();
     progress(`etcd ${etcd.version} (${etcd.origin})`);
-    const directory = mkdtempSync(join(tmpdir(), 'quorate-demo-'));
-    let deployment: LocalDeployment | undefined;
+    const deployment = new LocalDeployment(await LocalAutoScaling.start());
+    // Needed for the deployment only, so that nothing is left whatever ends it later.
+    const assembly = mkdtempSync(join(tmpdir(), 'quorate-demo-'));
     try {
-      const autoScaling = await LocalAutoScaling.start();
-      deployment = new LocalDeployment(directory, autoScaling);
-      await deployment.deploy(props, etcd.path, progress);
+      await deployment.deploy(assembly, props, etcd.path, progress);
       return deployment;
     } catch (error) {
-      await (deployment?.stop() ?? rm(directory, { recursive: true, force: true }));
+      await deployment.stop();
       throw error;
+    } finally {
+      await rm(assembly, { recursive: true, force: true });
     }
   }
 
@@ -92,7 +93,6 @@ export class LocalDeployment {
   private readonly failedTicks: unknown[] = [];
 
   private constructor(
-    private readonly directory: string,
     /** The Auto Scaling group's service. */
     public readonly autoScaling: LocalAutoScaling,
   ) {}
@@ -212,18 +212,17 @@ export class LocalDeployment {
     this.sqs?.destroy();
     await this.autoScaling.stop();
     await this.ministack?.stop();
-    await rm(this.directory, { recursive: true, force: true });
     if (this.failedTicks.length > 0) {
       throw new AggregateError(this.failedTicks, 'ticks could not be sent');
     }
   }
 
   private async deploy(
+    assembly: string,
     props: LocalDeploymentProps,
     etcdBinary: string,
     progress: (step: string) => void,
   ): Promise<void> {
-    const assembly = join(this.directory, 'cdk.out');
     const app = new App({ outdir: assembly });
     new DemoStack(app, STACK, {
       clusterName: CLUSTER,

@@ -38,6 +38,7 @@ const BOOT_TIMEOUT_SECONDS = 60;
 const REPLACEMENT_TIMEOUT_SECONDS = 45;
 const WRITE_REPORT_SECONDS = 3;
 const AFTERMATH_SECONDS = 2;
+const INTERRUPTED = 130;
 
 interface Options {
   readonly rate: number;
@@ -157,7 +158,9 @@ async function run(options: Options, interrupted: AbortSignal): Promise<boolean>
     console.log(`\nTimeline: ${options.output}`);
     return problemsOf(result).length === 0;
   } catch (error) {
-    console.error(`\n${deployment.diagnosis()}`);
+    if (!interrupted.aborted) {
+      console.error(`\n${deployment.diagnosis()}`);
+    }
     throw error;
   } finally {
     await load?.stop();
@@ -222,6 +225,25 @@ async function replaceAll(
   return replacements;
 }
 
+/**
+ * Ctrl-C ends the demo in order; again, seconds later, it ends it at once. Within a second it is the
+ * same Ctrl-C, which the runner of this script passes on as well.
+ */
+function interruptible(): AbortSignal {
+  const interruption = new AbortController();
+  let first: number | undefined;
+  const interrupt = () => {
+    first ??= Date.now();
+    interruption.abort();
+    if (Date.now() - first > 1000) {
+      process.exit(INTERRUPTED);
+    }
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  return interruption.signal;
+}
+
 async function main(): Promise<number> {
   let options: Options | undefined;
   try {
@@ -237,16 +259,13 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interruption = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => interruption.abort());
-  }
+  const interruption = interruptible();
   try {
-    return (await run(options, interruption.signal)) ? 0 : 1;
+    return (await run(options, interruption)) ? 0 : 1;
   } catch (error) {
-    if (interruption.signal.aborted) {
+    if (interruption.aborted) {
       console.error('\ndemo: interrupted; everything was stopped');
-      return 130;
+      return INTERRUPTED;
     }
     console.error(`\ndemo: ${(error as Error).message}`);
     return 1;
