@@ -1,6 +1,6 @@
 import { JsonFile, javascript, type Task } from 'projen';
 import { Projenrc } from './projenrc';
-import { currentVersion, NODE_FLOOR } from './versions';
+import { currentVersion, NODE_FLOOR, TEST_TIMEOUT_MS } from './versions';
 import type { Workspace } from './workspace';
 
 export interface PackageOptions {
@@ -204,6 +204,7 @@ export class Package extends javascript.NodeProject {
       obj: {
         displayName: options.name,
         testEnvironment: 'node',
+        testTimeout: TEST_TIMEOUT_MS,
         testMatch: ['<rootDir>/test/**/*.test.ts'],
         transform: {
           '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' }, sourceMaps: 'inline' }],

@@ -6,7 +6,7 @@ import { addCi } from './ci';
 import type { Package } from './package';
 import { Projenrc } from './projenrc';
 import { addPython } from './python';
-import { NODE_FLOOR, VERSIONS } from './versions';
+import { NODE_FLOOR, TEST_TIMEOUT_MS, VERSIONS } from './versions';
 
 /** Installs what the other tasks need. Plain Node, since it runs before anything is installed. */
 const SETUP = 'node scripts/setup.mjs';
@@ -128,7 +128,11 @@ export class Workspace extends javascript.NodeProject {
       readonly: false,
     });
     new JsonFile(this, 'jest.config.json', {
-      obj: { projects: paths.map((path) => `<rootDir>/${path}`), maxWorkers: 2 },
+      obj: {
+        projects: paths.map((path) => `<rootDir>/${path}`),
+        maxWorkers: 2,
+        testTimeout: TEST_TIMEOUT_MS,
+      },
       readonly: false,
     });
   }

@@ -34,7 +34,7 @@ export interface MinistackProps {
 }
 
 /**
- * A local emulator of AWS (https://pypi.org/project/ministack/), as a child process that listens on
+ * A local emulator of AWS (ministack, from PyPI), as a child process that listens on
  * 127.0.0.1 only and keeps what it writes in a temporary directory of its own.
  *
  * It ends with {@link stop}, or when Node ends, for whatever reason, together with the Lambda
