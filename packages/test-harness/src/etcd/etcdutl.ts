@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cacheDirectory, environmentForEtcd, goEnvironment } from './binary';
+import { cacheDirectory } from './binary';
 import { withDirectoryLock } from './directory-lock';
+import { environmentForEtcd } from './executable';
+import { goEnvironment } from './go-build';
 
 const run = promisify(execFile);
 
