@@ -17,7 +17,7 @@ from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, is_failure
 from .dependency import Dependency
-from .etcd import EtcdEndpoints, TlsMaterial
+from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
@@ -41,8 +41,8 @@ _REQUIRED = (
     "QUORATE_DEAD_LETTER_QUEUE_URL",
 )
 
-CERTIFICATE_SECONDS = 300.0
-"""How long the certificate is used before it is read again, so that a new one is taken up."""
+SECRET_SECONDS = 300.0
+"""How long secrets are used before they are read again, so that new ones are taken up."""
 
 
 class ConfigurationError(Exception):
@@ -63,6 +63,8 @@ class Settings:
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
             without TLS.
+        auth_secret: ``QUORATE_AUTH_SECRET``: the ARN of the secret with the user's name and
+            password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
             and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults.
@@ -76,6 +78,7 @@ class Settings:
     dead_letter_queue_url: str
     client_port: int
     tls_secret: str | None
+    auth_secret: str | None
     lease_seconds: float
     policy: Policy
 
@@ -121,6 +124,7 @@ class Settings:
             dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
             client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
+            auth_secret=environment.get("QUORATE_AUTH_SECRET") or None,
             lease_seconds=number("QUORATE_LEASE_SECONDS", LEASE_SECONDS),
             policy=Policy(
                 replacement_deadline=number(
@@ -163,12 +167,13 @@ class Function:
             Dependency("SSM", is_failure),
         )
         self._tls: TlsMaterial | None = None
-        self._tls_read_at = float("-inf")
+        self._credentials: Credentials | None = None
+        self._secrets_read_at = float("-inf")
         self._reconciler = self._make_reconciler()
 
     def _make_reconciler(self) -> Reconciler:
         settings = self.settings
-        endpoints = EtcdEndpoints(self._tls, settings.client_port)
+        endpoints = EtcdEndpoints(self._tls, settings.client_port, self._credentials)
         return Reconciler(
             group=self._group,
             observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
@@ -189,7 +194,7 @@ class Function:
         """
         hints = [self._take(text, message) for text, message in self._messages(event)]
         if any(hints):
-            self._refresh_certificate()
+            self._refresh_secrets()
             self._reconciler.run(run_id, lambda: deadline - time.monotonic())
 
     def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
@@ -226,20 +231,26 @@ class Function:
             "SendMessage",
         )
 
-    def _refresh_certificate(self) -> None:
-        secret_id = self.settings.tls_secret
+    def _refresh_secrets(self) -> None:
         now = time.monotonic()
-        if secret_id is None or now - self._tls_read_at < CERTIFICATE_SECONDS:
+        if now - self._secrets_read_at < SECRET_SECONDS:
             return
+        settings = self.settings
+        tls = read_certificate(self._secret(settings.tls_secret)) if settings.tls_secret else None
+        credentials = (
+            read_credentials(self._secret(settings.auth_secret)) if settings.auth_secret else None
+        )
+        self._secrets_read_at = now
+        if (tls, credentials) != (self._tls, self._credentials):
+            self._tls, self._credentials = tls, credentials
+            self._reconciler = self._make_reconciler()
+
+    def _secret(self, secret_id: str) -> str:
         answer = self._secrets.call(
             lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
             "GetSecretValue",
         )
-        self._tls_read_at = now
-        tls = read_certificate(answer.get("SecretString", ""))
-        if tls != self._tls:
-            self._tls = tls
-            self._reconciler = self._make_reconciler()
+        return answer.get("SecretString", "")
 
 
 def read_certificate(text: str) -> TlsMaterial:
@@ -248,18 +259,38 @@ def read_certificate(text: str) -> TlsMaterial:
     Raises:
         ConfigurationError: It is something else. The error shows nothing of the secret.
     """
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not all(
-        isinstance(value.get(key), str) for key in ("ca", "certificate", "key")
-    ):
+    value = _texts(text, "ca", "certificate", "key")
+    if value is None:
         raise ConfigurationError(
             "the TLS secret must be a JSON object with the keys ca, certificate and key, each a "
             "text in PEM form"
         )
     return TlsMaterial(value["ca"], value["certificate"], value["key"])
+
+
+def read_credentials(text: str) -> Credentials:
+    """Read the secret with the user of etcd: a JSON object with ``username`` and ``password``.
+
+    Raises:
+        ConfigurationError: It is something else. The error shows nothing of the secret.
+    """
+    value = _texts(text, "username", "password")
+    if value is None or not value["username"]:
+        raise ConfigurationError(
+            "the auth secret must be a JSON object with the keys username and password, each a text"
+        )
+    return Credentials(value["username"], value["password"])
+
+
+def _texts(text: str, *keys: str) -> dict[str, str] | None:
+    """The texts at these keys of a JSON object; None if it is no object, or has not all of them."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in keys):
+        return None
+    return {key: value[key] for key in keys}
 
 
 @functools.cache

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from etcd_lifecycle.etcd import TlsMaterial
-from etcd_lifecycle.handler import ConfigurationError, Settings, read_certificate
+from etcd_lifecycle.etcd import Credentials, TlsMaterial
+from etcd_lifecycle.handler import ConfigurationError, Settings, read_certificate, read_credentials
 from etcd_lifecycle.model import Policy, Transition
 
 REQUIRED = {
@@ -36,6 +36,7 @@ def test_what_is_required_is_enough_and_the_rest_has_defaults():
     }
     assert settings.client_port == 2379
     assert settings.tls_secret is None
+    assert settings.auth_secret is None
     assert settings.policy == Policy()
 
 
@@ -62,6 +63,10 @@ def test_with_a_tls_secret_members_reach_each_other_by_https():
 
     assert settings.tls_secret == "arn"
     assert settings.policy.peer_url("192.0.2.1") == "https://192.0.2.1:2380"
+
+
+def test_the_auth_secret_is_read_from_a_variable_of_its_own():
+    assert Settings.read({**REQUIRED, "QUORATE_AUTH_SECRET": "arn"}).auth_secret == "arn"
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -138,4 +143,30 @@ def test_any_other_secret_is_refused_without_showing_it(text):
 
     assert "the private key" not in str(raised.value)
     # Nor in a traceback, which would go to the log: it shows what an error was raised from.
+    assert raised.value.__context__ is None
+
+
+def test_the_user_is_a_json_object_of_two_texts_among_others():
+    text = json.dumps({"username": "root", "password": "hunter2", "engine": "etcd"})
+
+    assert read_credentials(text) == Credentials("root", "hunter2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hunter2",
+        '["hunter2"]',
+        json.dumps({"username": "root"}),
+        json.dumps({"password": "hunter2"}),
+        json.dumps({"username": "", "password": "hunter2"}),
+        json.dumps({"username": "root", "password": ["hunter2"]}),
+    ],
+)
+def test_any_other_auth_secret_is_refused_without_showing_it(text):
+    with pytest.raises(ConfigurationError, match="username and password") as raised:
+        read_credentials(text)
+
+    assert "hunter2" not in str(raised.value)
     assert raised.value.__context__ is None
