@@ -13,9 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
-from .aws import clients, is_failure
+from .aws import clients, explain, is_failure
 from .dependency import Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
@@ -193,9 +195,17 @@ class Function:
             deadline: When the invocation ends, on the monotonic clock.
         """
         hints = [self._take(text, message) for text, message in self._messages(event)]
-        if any(hints):
+        if not any(hints):
+            return
+        try:
             self._refresh_secrets()
-            self._reconciler.run(run_id, lambda: deadline - time.monotonic())
+        except Exception as error:
+            if not self._has_secrets:
+                # Members cannot be asked for anything, but instances must stay held meanwhile.
+                self._reconciler.keep_held()
+                raise
+            self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
+        self._reconciler.run(run_id, lambda: deadline - time.monotonic())
 
     def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
         group = self.settings.group
@@ -231,6 +241,10 @@ class Function:
             "SendMessage",
         )
 
+    @property
+    def _has_secrets(self) -> bool:
+        return self._secrets_read_at > float("-inf")
+
     def _refresh_secrets(self) -> None:
         now = time.monotonic()
         if now - self._secrets_read_at < SECRET_SECONDS:
@@ -246,10 +260,15 @@ class Function:
             self._reconciler = self._make_reconciler()
 
     def _secret(self, secret_id: str) -> str:
-        answer = self._secrets.call(
-            lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
-            "GetSecretValue",
-        )
+        try:
+            answer = self._secrets.call(
+                lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
+                "GetSecretValue",
+            )
+        except ClientError as error:
+            raise ConfigurationError(
+                f"the secret {secret_id} cannot be read: {explain(error)}"
+            ) from error
         return answer.get("SecretString", "")
 
 
@@ -309,5 +328,11 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, list[Any]]:  # n
         The report of batch item failures, always empty: what fails, fails as a whole, and is raised.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
-    _function().handle(event, context.aws_request_id, deadline)
+    try:
+        _function().handle(event, context.aws_request_id, deadline)
+    except Exception as error:
+        Telemetry(os.environ.get("QUORATE_CLUSTER", "")).log(
+            "ERROR", f"this run failed: {explain(error)}", error=type(error).__name__
+        )
+        raise
     return {"batchItemFailures": []}

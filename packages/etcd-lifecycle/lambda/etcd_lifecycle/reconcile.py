@@ -95,6 +95,12 @@ class Reconciler:
         finally:
             lease.release()
 
+    def keep_held(self) -> None:
+        """Give every held instance its heartbeat, for a run that can do nothing else."""
+        self._beaten.clear()
+        self._released.clear()
+        self._see_group()
+
     def _settle(
         self,
         lease: Lease,

@@ -3,8 +3,17 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
+from etcd_lifecycle import handler
 from etcd_lifecycle.etcd import Credentials, TlsMaterial
-from etcd_lifecycle.handler import ConfigurationError, Settings, read_certificate, read_credentials
+from etcd_lifecycle.handler import (
+    SECRET_SECONDS,
+    ConfigurationError,
+    Function,
+    Settings,
+    read_certificate,
+    read_credentials,
+)
 from etcd_lifecycle.model import Policy, Transition
 
 REQUIRED = {
@@ -170,3 +179,98 @@ def test_any_other_auth_secret_is_refused_without_showing_it(text):
 
     assert "hunter2" not in str(raised.value)
     assert raised.value.__context__ is None
+
+
+TICK = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+class Reconciler:
+    """Stands for the run, and notes which kind of it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def run(self, run_id, seconds_left):
+        self.asked.append("run")
+
+    def keep_held(self):
+        self.asked.append("keep held")
+
+
+class SecretsManager:
+    """Stands for the service: has one secret, while it is allowed to be read."""
+
+    def __init__(self, value):
+        self.value = value
+        self.allowed = True
+        self.calls = 0
+
+    def get_secret_value(self, *, SecretId):  # noqa: N803 -- as boto3 has it
+        self.calls += 1
+        if not self.allowed:
+            error = {"Code": "AccessDeniedException", "Message": f"not {SecretId}"}
+            raise ClientError({"Error": error}, "GetSecretValue")
+        return {"SecretString": self.value}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(handler, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def function(monkeypatch, clock):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    reconciler = Reconciler()
+    monkeypatch.setattr(Function, "_make_reconciler", lambda _: reconciler)
+    function = Function(Settings.read({**REQUIRED, "QUORATE_AUTH_SECRET": "the secret"}))
+    function.reconciler = reconciler
+    function.secrets = SecretsManager('{"username": "root", "password": "hunter2"}')
+    vars(function._clients)["secretsmanager"] = function.secrets
+    return function
+
+
+class TestSecrets:
+    """What a run does when it cannot read its secrets."""
+
+    def test_a_run_reads_them_once_in_a_while(self, function, clock):
+        for seconds in (0, SECRET_SECONDS - 1, 1):
+            clock.now += seconds
+            function.handle(TICK, "run", clock.now + 60)
+        assert function.secrets.calls == 2
+        assert function.reconciler.asked == ["run"] * 3
+
+    @pytest.mark.parametrize("value", [None, "no JSON"])
+    def test_without_any_instances_are_kept_held_and_nothing_else_is_done(
+        self, function, clock, value
+    ):
+        function.secrets.allowed = value is not None
+        function.secrets.value = value
+        with pytest.raises(ConfigurationError):
+            function.handle(TICK, "run", clock.now + 60)
+        assert function.reconciler.asked == ["keep held"]
+
+    def test_the_error_names_the_secret_and_what_mends_it(self, function, clock):
+        function.secrets.allowed = False
+        with pytest.raises(
+            ConfigurationError, match=r"^the secret the secret cannot be read: .* must allow GetS"
+        ):
+            function.handle(TICK, "run", clock.now + 60)
+
+    def test_those_of_before_are_used_on_when_new_ones_cannot_be_read(
+        self, function, clock, capsys
+    ):
+        function.handle(TICK, "run", clock.now + 60)
+        function.secrets.allowed = False
+        clock.now += SECRET_SECONDS
+        function.handle(TICK, "run", clock.now + 60)
+        assert function.reconciler.asked == ["run", "run"]
+        assert "the secrets of before are used: the secret the secret" in capsys.readouterr().out
