@@ -29,6 +29,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { type BootstrapOptions, renderBootstrap } from './bootstrap';
+import type { EtcdAuth } from './etcd-auth';
 import { EtcdSnapshotFailure, type EtcdSnapshots } from './etcd-snapshots';
 import { EtcdTls } from './etcd-tls';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
@@ -83,6 +84,13 @@ export interface EtcdLifecycleProps {
    * @default EtcdTls.none(), with a warning
    */
   readonly tls?: EtcdTls;
+
+  /**
+   * The user as whom the function logs in, for a cluster with users and roles of etcd's own. With TLS,
+   * the function's certificate must then have an empty common name.
+   * @default - nobody: etcd's own authentication is off
+   */
+  readonly auth?: EtcdAuth;
 
   /**
    * The members' ports.
@@ -238,7 +246,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     this.validateSnapshots();
     this.validateGroup();
     this.validateUniqueness();
-    this.addWarnings();
+    this.addWarnings(props);
     this.parameterPrefix = `${PARAMETER_ROOT}/${clusterName}`;
     this.launchHookName = `quorate-${clusterName}-launch`;
     this.terminateHookName = `quorate-${clusterName}-terminate`;
@@ -307,12 +315,14 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         ),
         QUORATE_LAUNCH_DEADLINE: seconds(props.launchDeadline ?? DEFAULTS.launchDeadline),
         ...(this.tls.secret ? { QUORATE_TLS_SECRET: this.tls.secret.secretArn } : {}),
+        ...(props.auth ? { QUORATE_AUTH_SECRET: props.auth.secret.secretArn } : {}),
         ...this.snapshotEnvironment(),
         ...props.environment,
       },
     });
     this.connections = this.function.connections;
     this.grantFunction(role);
+    props.auth?.grantRead(role);
     this.connect();
     this.addEventSources();
   }
@@ -489,7 +499,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
   }
 
-  private addWarnings(): void {
+  private addWarnings(props: EtcdLifecycleProps): void {
     const group = this.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     const desired = Number(group.desiredCapacity ?? group.minSize);
     if (desired > 0 && desired % 2 === 0) {
@@ -505,6 +515,12 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         'the cluster has no TLS: whoever reaches its ports can read and change everything. ' +
           'Pass tls: EtcdTls.fromSecret(...)',
       );
+      if (props.auth) {
+        Annotations.of(this).addWarningV2(
+          '@quorate/etcd-lifecycle:authWithoutTls',
+          'without TLS the password of auth crosses the network in the clear',
+        );
+      }
     }
   }
 

@@ -25,6 +25,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import {
+  EtcdAuth,
   EtcdLifecycle,
   type EtcdLifecycleProps,
   EtcdSnapshotFailure,
@@ -670,6 +671,41 @@ describe('TLS', () => {
     const tlsFiles = { caFile: '/ca.pem', certificateFile: '/member.pem', keyFile: '/key.pem' };
     expect(() => lifecycle.bootstrapCommands({ tlsFiles })).toThrow(
       /^Stack\/EtcdLifecycle: bootstrapCommands\(\) has tlsFiles, but the cluster uses no TLS/,
+    );
+  });
+});
+
+describe('auth', () => {
+  function synthesizeWithUser(tls?: EtcdTls) {
+    const stack = new ClusterStack();
+    const user = new Secret(stack, 'User');
+    stack.addLifecycle({ auth: EtcdAuth.fromSecret(user), ...(tls && { tls }) });
+    return { stack, template: Template.fromStack(stack), user };
+  }
+
+  test('the function is told of the secret, and may read it', () => {
+    const { stack, template, user } = synthesizeWithUser();
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { QUORATE_AUTH_SECRET: stack.resolve(user.secretArn) } },
+    });
+    expect(permissions(template, 'EtcdLifecycleRole')).toContain(
+      'secretsmanager:GetSecretValue on <User>',
+    );
+    Annotations.fromStack(stack).hasNoWarning('*', Match.stringLikeRegexp('authWithoutTls'));
+  });
+
+  test('without it the function is told of none', () => {
+    standard.template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { QUORATE_AUTH_SECRET: Match.absent() } },
+    });
+  });
+
+  test('without TLS there is a warning, for the password is sent', () => {
+    const { stack } = synthesizeWithUser(EtcdTls.none());
+    Annotations.fromStack(stack).hasWarning(
+      '/Stack/EtcdLifecycle',
+      'without TLS the password of auth crosses the network in the clear ' +
+        '[ack: @quorate/etcd-lifecycle:authWithoutTls]',
     );
   });
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -59,9 +60,47 @@ _RETRIABLE_CODES: Final = frozenset(
 )
 
 
+_DENIED_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_ABSENT_CODES: Final = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+_NAMED_BY: Final = {
+    "Query": "QUORATE_TABLE",
+    "PutItem": "QUORATE_TABLE",
+    "UpdateItem": "QUORATE_TABLE",
+    "DeleteItem": "QUORATE_TABLE",
+    "SendMessage": "QUORATE_DEAD_LETTER_QUEUE_URL",
+}
+"""The variable that names what an operation works on, where there is only one such."""
+
+
 def error_code(error: Exception) -> str:
     """Return the error code that a service answered with; empty if it did not answer."""
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def explain(error: Exception) -> str:
+    """Return what an error says, with what mends it where a service of AWS leaves that out.
+
+    Args:
+        error: What a run ended with.
+    """
+    if isinstance(error, (AwsConnectionError, HTTPClientError)):
+        return f"{error}; the function's subnets need a way there: a NAT gateway or a VPC endpoint"
+    if not isinstance(error, ClientError):
+        return str(error)
+    code, operation = error_code(error), error.operation_name
+    if code in _DENIED_CODES:
+        return f"{error}; the function's role must allow {operation}"
+    variable = _NAMED_BY.get(operation)
+    if code in _ABSENT_CODES and variable:
+        name = os.environ.get(variable, "")
+        return f"{error}; {variable} names {name!r}: was it deleted, or is it in another Region?"
+    return str(error)
 
 
 def is_failure(error: Exception) -> bool:

@@ -108,6 +108,12 @@ class Reconciler:
         finally:
             lease.release()
 
+    def keep_held(self) -> None:
+        """Give every held instance its heartbeat, for a run that can do nothing else."""
+        self._beaten.clear()
+        self._released.clear()
+        self._see_group()
+
     def _settle(
         self,
         lease: Lease,
@@ -117,6 +123,7 @@ class Reconciler:
     ) -> None:
         said = None
         whole = seconds_left()
+        looked = False
         while True:
             started = self.clock()
             view = self.observer.observe(desired, instances, started)
@@ -126,11 +133,15 @@ class Reconciler:
                 said = decision
             if isinstance(decision.action, Stop) or decision.action == Wait():
                 return
-            if isinstance(decision.action, TakeSnapshot) and self._has_more_time_next_time(
-                decision.action, view, whole, seconds_left()
+            # The first look of a run goes ahead with whatever time is left: no later one has more.
+            if (
+                isinstance(decision.action, TakeSnapshot)
+                and looked
+                and self._has_more_time_next_time(decision.action, view, whole, seconds_left())
             ):
                 self.telemetry.log("INFO", "the next run has more time for it: this one ends")
                 return
+            looked = True
             pause = POLL_SECONDS
             if not isinstance(decision.action, Wait):
                 if not self._still_ours(lease):

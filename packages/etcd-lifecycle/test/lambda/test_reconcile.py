@@ -229,6 +229,14 @@ def test_heartbeats_are_sent_although_another_run_holds_the_lease():
     assert "observe" not in scene.log
 
 
+def test_a_run_that_can_do_nothing_else_keeps_what_is_held():
+    scene = Scene([HELD])
+    scene.reconciler.keep_held()
+    assert scene.heartbeats == ["i-2", "i-3"]
+    assert "acquire" not in scene.log
+    assert "observe" not in scene.log
+
+
 def test_a_heartbeat_that_fails_does_not_cost_the_others_theirs():
     scene = Scene([HELD], failing=("i-2",))
 

@@ -21,6 +21,7 @@ export {
   EtcdNoAnswerError,
   type EtcdRangeOptions,
   type EtcdStatus,
+  type EtcdUser,
   GrpcCode,
 } from './gateway';
 export { type EtcdExit, EtcdMember, type EtcdMemberProps } from './member';
