@@ -39,15 +39,22 @@ export class Workspace extends javascript.NodeProject {
       authorOrganization: true,
       repository: 'https://github.com/quorate/quorate.git',
       devDeps: [
+        `@arethetypeswrong/cli@${VERSIONS.attw}`,
         `@biomejs/biome@${VERSIONS.biome}`,
+        `@microsoft/api-extractor@${VERSIONS.apiExtractor}`,
         `@swc/core@${VERSIONS.swcCore}`,
         `@swc/jest@${VERSIONS.swcJest}`,
         `@types/node@${VERSIONS.typesNode}`,
         `constructs@${VERSIONS.constructs}`,
         `jest@${VERSIONS.jest}`,
         `lerna@${VERSIONS.lerna}`,
+        `publint@${VERSIONS.publint}`,
+        `pyright@${VERSIONS.pyright}`,
         `tsx@${VERSIONS.tsx}`,
+        `typedoc@${VERSIONS.typedoc}`,
+        `typedoc-plugin-markdown@${VERSIONS.typedocMarkdown}`,
         `typescript@${VERSIONS.typescript}`,
+        `verdaccio@${VERSIONS.verdaccio}`,
       ],
       allowScripts: ['@parcel/watcher', '@swc/core', 'esbuild', 'nx', 'unrs-resolver'],
       jest: false,
@@ -77,7 +84,11 @@ export class Workspace extends javascript.NodeProject {
     this.package.addField('private', true);
     this.package.addField('workspaces', ['packages/*']);
     // Newer releases lack platform binaries in some registries.
-    this.package.addField('overrides', { 'unrs-resolver': '1.11.1' });
+    this.package.addField('overrides', {
+      'unrs-resolver': '1.11.1',
+      // verdaccio asks for it by a tag, which not every registry keeps.
+      'node-fetch': '2.7.0',
+    });
     this.package.addVersion('0.0.0');
     this.tasks.addEnvironment('PATH', this.binariesPath('.'));
     this.defaultTask?.exec('tsx .projenrc.ts');

@@ -42,15 +42,14 @@ if TYPE_CHECKING:
     _Offer = tuple[int, float]
     # (calls, failures, slow calls) as a number and two bit sets; or (wall minus monotonic, slices
     # of (number, calls, failures, slow calls)).
-    _CountWindow = tuple[int, int, int]
-    _Slice = tuple[int, int, int, int]
-    _TimeWindow = tuple[float, tuple[_Slice, ...]]
+    _Window = tuple[Any, ...]
 
     class LambdaContext(Protocol):
         """What `context` must offer; Lambda's own context does."""
 
         def get_remaining_time_in_millis(self) -> int:
             """Return the milliseconds until the function is stopped."""
+            ...
 
     class MetricsLogger(Protocol):
         """What `metrics_logger` must offer; the keywords are those of Powertools' `Metrics`."""
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
 
         def random(self) -> float:
             """Return a number in [0, 1)."""
+            ...
 
     # <store>
     class CircuitStore(Protocol):
@@ -360,7 +360,7 @@ class _Circuit:
     closed_at: _Instant | None = None
     # </recovery>
     # <windows>
-    window: _CountWindow | _TimeWindow | None = None
+    window: _Window | None = None
     # </windows>
 
     def __init__(self, **fields: object) -> None:
@@ -553,14 +553,14 @@ _CLOCK_SHIFT = 5.0  # seconds between the two clocks that tell of a freeze or a 
 
 def _window_add(
     rules: CircuitBreaker,
-    window: _CountWindow | _TimeWindow | None,
+    window: _Window | None,
     failed: bool,
     slow: bool,
     now: _Instant,
-) -> tuple[bool, _CountWindow | _TimeWindow]:
+) -> tuple[bool, _Window]:
     """Return whether a rate was reached, and the window with one more outcome."""
     size = rules.window
-    after: _CountWindow | _TimeWindow
+    after: _Window
     if isinstance(size, int):
         calls, failures, slows = window or (0, 0, 0)
         keep = (1 << size) - 1
@@ -572,10 +572,10 @@ def _window_add(
     else:
         number = int(now[0] * _SLICES / (size or 1.0))
         shift = now[1] - now[0]
-        slices: tuple[_Slice, ...] = ()
+        slices: tuple[tuple[int, int, int, int], ...] = ()
         then: float | None = None
         if window is not None:
-            then, slices = window  # type: ignore[misc]
+            then, slices = window
         if then is None or abs(then - shift) > _CLOCK_SHIFT:
             slices = ()
         # Only what is not older than the window, however long no call came.
@@ -1618,7 +1618,7 @@ class _Attempts:
         self.raise_on_failure = raise_on_failure
         self.metrics_logger = metrics_logger
         self.clock = time.monotonic if clock is None else clock
-        self.sleep = time.sleep if sleep is None else sleep
+        self.sleep: Callable[[float], Any] = time.sleep if sleep is None else sleep
         # Draws from the operating system: execution environments that were restored from one
         # snapshot would share the state of a seeded generator.
         self.rng: RandomSource = random.SystemRandom() if rng is None else rng
@@ -1884,7 +1884,7 @@ class _Attempts:
                 if not hasattr(error, "add_note"):  # before Python 3.11
                     raise error
                 # </python310>
-                error.add_note(summary)
+                error.add_note(summary)  # type: ignore[attr-defined, unused-ignore]
                 raise error
             return None
         finally:
@@ -2326,7 +2326,7 @@ async def async_retry_call(
 
     _check_operation(operation)
     attempts = _Attempts(operation_name, raise_on_failure=True, **options)
-    sleep: Callable[[float], Any] = attempts.sleep
+    sleep = attempts.sleep
     if options.get("sleep") is None:
         sleep = asyncio.sleep
     error: Exception | None = None
