@@ -40,7 +40,6 @@ const pythonRetry = new Package(workspace, {
   name: 'python-retry',
   description: 'Dependency-free Python retry and circuit breaker for Lambdas in any CDK app',
   keywords: ['aws', 'cdk', 'lambda', 'python', 'retry', 'circuit-breaker', 'backoff', 'jitter'],
-  files: ['python', '!**/__pycache__'],
   commands: { 'python-retry': 'cli' },
   python: ['python'],
   pythonTests: ['test'],

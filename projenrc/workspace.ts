@@ -5,6 +5,7 @@ import { JsonFile, javascript } from 'projen';
 import { addCi } from './ci';
 import type { Package } from './package';
 import { Projenrc } from './projenrc';
+import { addPublishing, RELEASE_FOLDER } from './publishing';
 import { addPython } from './python';
 import { NODE_FLOOR, TEST_TIMEOUT_MS, VERSIONS } from './versions';
 
@@ -37,7 +38,7 @@ export class Workspace extends javascript.NodeProject {
       copyrightOwner: 'The Quorate Authors',
       authorName: 'The Quorate Authors',
       authorOrganization: true,
-      repository: 'https://github.com/quorate/quorate.git',
+      repository: 'git+https://github.com/quorate/quorate.git',
       devDeps: [
         `@arethetypeswrong/cli@${VERSIONS.attw}`,
         `@biomejs/biome@${VERSIONS.biome}`,
@@ -105,6 +106,7 @@ export class Workspace extends javascript.NodeProject {
     this.addChecks();
     this.addLongSuites();
     this.addBenchmarks();
+    addPublishing(this);
     addCi(this);
   }
 
@@ -142,7 +144,7 @@ export class Workspace extends javascript.NodeProject {
     });
     new JsonFile(this, 'jest.config.json', {
       obj: {
-        projects: paths.map((path) => `<rootDir>/${path}`),
+        projects: [...paths, RELEASE_FOLDER].map((path) => `<rootDir>/${path}`),
         maxWorkers: 2,
         testTimeout: TEST_TIMEOUT_MS,
       },
@@ -289,7 +291,7 @@ export class Workspace extends javascript.NodeProject {
           skipLibCheck: true,
           types: ['node'],
         },
-        include: ['.projenrc.ts', 'projenrc', 'bench'],
+        include: ['.projenrc.ts', 'projenrc', 'bench', 'release'],
       },
       readonly: false,
     });

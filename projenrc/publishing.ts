@@ -1,0 +1,21 @@
+import { JsonFile, type Project } from 'projen';
+import { TEST_TIMEOUT_MS } from './versions';
+
+/** What concerns the packages as they are published: packing them, and the tests of that. */
+export const RELEASE_FOLDER = 'release';
+
+/** Adds the tests of what is published. */
+export function addPublishing(workspace: Project): void {
+  new JsonFile(workspace, `${RELEASE_FOLDER}/jest.config.json`, {
+    obj: {
+      displayName: RELEASE_FOLDER,
+      testEnvironment: 'node',
+      testTimeout: TEST_TIMEOUT_MS,
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      transform: {
+        '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' }, sourceMaps: 'inline' }],
+      },
+    },
+    readonly: false,
+  });
+}
