@@ -4,8 +4,13 @@ import { TEST_TIMEOUT_MS } from './versions';
 /** What concerns the packages as they are published: packing them, and the tests of that. */
 export const RELEASE_FOLDER = 'release';
 
-/** Adds the tests of what is published. */
-export function addPublishing(workspace: Project): void {
+/** Adds the tests of what is published, and a release to a registry on the own machine. */
+export function addPublishing(workspace: Project, setup: string): void {
+  workspace.addTask('release:dry-run', {
+    description:
+      'Release to a registry on this machine, and install and try the packages from there',
+    steps: [{ exec: setup }, { exec: `tsx ${RELEASE_FOLDER}/dry-run.ts`, receiveArgs: true }],
+  });
   new JsonFile(workspace, `${RELEASE_FOLDER}/jest.config.json`, {
     obj: {
       displayName: RELEASE_FOLDER,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { JsonFile, javascript } from 'projen';
 import { addCi } from './ci';
@@ -106,7 +106,7 @@ export class Workspace extends javascript.NodeProject {
     this.addChecks();
     this.addLongSuites();
     this.addBenchmarks();
-    addPublishing(this);
+    addPublishing(this, SETUP);
     addCi(this);
   }
 
@@ -159,11 +159,11 @@ export class Workspace extends javascript.NodeProject {
         cwd: this.outdir,
         stdio: 'inherit',
       });
-      // The stamp by which the set-up knows that nothing is left to install.
-      copyFileSync(
-        join(this.outdir, 'package-lock.json'),
-        join(this.outdir, 'node_modules', '.installed-lock.json'),
-      );
+      // The stamp by which the set-up knows that nothing is left to install. Made anew: where the
+      // folder was copied by links, writing in place would write in the other copies too.
+      const stamp = join(this.outdir, 'node_modules', '.installed-lock.json');
+      rmSync(stamp, { force: true });
+      copyFileSync(join(this.outdir, 'package-lock.json'), stamp);
     }
   }
 
