@@ -11,6 +11,10 @@ export function addPublishing(workspace: Project, setup: string): void {
       'Release to a registry on this machine, and install and try the packages from there',
     steps: [{ exec: setup }, { exec: `tsx ${RELEASE_FOLDER}/dry-run.ts`, receiveArgs: true }],
   });
+  workspace.addTask('api', {
+    description: 'Write the API references and API reports in docs/api anew',
+    steps: [{ exec: setup }, { exec: `tsx ${RELEASE_FOLDER}/api.ts` }],
+  });
   new JsonFile(workspace, `${RELEASE_FOLDER}/jest.config.json`, {
     obj: {
       displayName: RELEASE_FOLDER,

@@ -297,7 +297,11 @@ export class EtcdGateway {
    * @throws EtcdError if etcd answers with an error.
    * @throws EtcdNoAnswerError if there is no answer.
    */
-  async call(path: string, body: object, options: EtcdCallOptions = {}): Promise<Json> {
+  async call(
+    path: string,
+    body: object,
+    options: EtcdCallOptions = {},
+  ): Promise<Record<string, unknown>> {
     try {
       return await this.send(path, body, options);
     } catch (error) {

@@ -1,3 +1,4 @@
+export type { ProcessExit } from '../process/process-group';
 export { loopbackAddresses } from './address';
 export {
   cacheDirectory,
