@@ -25,6 +25,7 @@ from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
 from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
+from .operations import Operations, operation_of
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
@@ -306,6 +307,11 @@ class Function:
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
         self._reconciler.run(run_id, lambda: deadline - time.monotonic())
 
+    def operate(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what a person asks for; see `operations`."""
+        self._refresh_secrets()
+        return Operations(self._group, self._reconciler.observer, self.settings.policy).run(event)
+
     def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
         group = self.settings.group
         if "Records" not in event:
@@ -416,18 +422,21 @@ def _function() -> Function:
     return Function(Settings.read(os.environ))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, list[Any]]:  # noqa: ANN401
+def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
     """The entry point that Lambda calls.
 
     Args:
-        event: A batch of SQS messages, or a single event of EventBridge.
+        event: A batch of SQS messages, a single event of EventBridge, or what a person asks for.
         context: Lambda's context object, for the time that is left and the request id.
 
     Returns:
-        The report of batch item failures, always empty: what fails, fails as a whole, and is raised.
+        The answer to a person, as `operations` says. Otherwise the report of batch item failures,
+        always empty: what fails, fails as a whole, and is raised.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
+        if operation_of(event):
+            return _function().operate(event)
         _function().handle(event, context.aws_request_id, deadline)
     except Exception as error:
         Telemetry(os.environ.get("QUORATE_CLUSTER", "")).log(

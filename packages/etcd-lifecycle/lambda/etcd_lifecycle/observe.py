@@ -63,13 +63,21 @@ class Observer:
         self._joins = joins
         self._endpoints = endpoints
 
-    def observe(self, desired: int, instances: tuple[Instance, ...], now: float) -> ClusterView:
+    def observe(
+        self,
+        desired: int,
+        instances: tuple[Instance, ...],
+        now: float,
+        *,
+        remember: bool = True,
+    ) -> ClusterView:
         """Look at the cluster.
 
         Args:
             desired: The group's desired capacity.
             instances: The group's instances.
             now: Seconds since the epoch.
+            remember: Whether it is remembered what waits from now on. False changes nothing at all.
 
         Returns:
             The view. Members that do not answer are part of it; a service of AWS that does not
@@ -99,6 +107,9 @@ class Observer:
             answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
         )
         waiting = _waiting(view, records)
+        if not remember:
+            known = records.first_seen
+            return replace(view, first_seen={key: known.get(key, now) for key in waiting})
         return replace(view, first_seen=self._journal.first_seen(waiting, now, records.first_seen))
 
     def _probe(self, addresses: Mapping[str, bool]) -> _Answers:

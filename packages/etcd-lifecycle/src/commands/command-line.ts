@@ -1,10 +1,11 @@
 import { type Command, ExitCode, RefusedError, UsageError } from './command';
 import { HISTORY } from './history';
+import { PLAN } from './plan';
 import type { Terminal } from './terminal';
 
 const PROGRAM = 'etcd-lifecycle';
 
-const COMMANDS: readonly Command[] = [HISTORY];
+const COMMANDS: readonly Command[] = [PLAN, HISTORY];
 
 const HELP = `Usage: ${PROGRAM} <command> [options]
 

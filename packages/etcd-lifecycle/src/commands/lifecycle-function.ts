@@ -45,6 +45,35 @@ export class LifecycleFunction {
     return { cluster, table, snapshotBucket: variables.QUORATE_SNAPSHOT_BUCKET };
   }
 
+  /**
+   * Asks the function for something, and waits for the answer.
+   *
+   * @param operation what it is asked for, as the function knows it
+   * @param argument says more about it
+   * @returns its answer
+   * @throws Error with the function's own words if it failed
+   */
+  public async ask<T>(operation: string, argument: unknown = true): Promise<T> {
+    const { FunctionError, Payload } = await this.client.send(
+      new this.sdk.InvokeCommand({
+        FunctionName: this.name,
+        Payload: Buffer.from(JSON.stringify({ [operation]: argument })),
+      }),
+    );
+    const answer = JSON.parse(Buffer.from(Payload ?? []).toString('utf8') || 'null');
+    if (FunctionError) {
+      const { errorType = FunctionError, errorMessage = 'it says no more' } = answer ?? {};
+      throw new Error(`the function failed: ${errorMessage} (${errorType})`);
+    }
+    if (typeof answer !== 'object' || answer === null || !(operation in answer)) {
+      throw new Error(
+        `the function ${this.name} does not know "${operation}": it is none of this package, or ` +
+          'of an older version; deploy the stack with this one',
+      );
+    }
+    return answer[operation];
+  }
+
   public close(): void {
     this.client.destroy();
   }

@@ -55,6 +55,10 @@ describe('what is not understood ends with exit code 2 and a message', () => {
     [['history', '--cluster', 'c', '--table', 't', '--limit', '0'], /--limit is "0"/],
     [['history', '--cluster', 'c', '--table', 't', '--limit', '1e3'], /--limit is "1e3"/],
     [['history', '--cluster', 'c', '--table', 't', '--since', 'noon'], /--since is "noon"/],
+    [['plan'], /give either --function or --view/],
+    [['plan', '--function', 'f', '--view', 'v'], /give either --function or --view/],
+    [['plan', '--view', '/dev/null/view'], /--view \/dev\/null\/view cannot be read: ENOTDIR/],
+    [['plan', '--view', __filename], /cannot be read: .*JSON/],
     [['history', 'main'], /main/],
     [['history', '--fast'], /--fast/],
   ])('%j', async (args, message) => {
