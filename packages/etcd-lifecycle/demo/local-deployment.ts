@@ -70,6 +70,11 @@ export interface LocalDeploymentProps {
    */
   readonly snapshots?: DemoStackProps['snapshots'];
   /**
+   * Directories with programs that the instances have, besides those that every one has.
+   * @default - none
+   */
+  readonly programs?: readonly string[];
+  /**
    * Told of each step of the deployment.
    * @default - nobody is told
    */
@@ -335,7 +340,7 @@ export class LocalDeployment {
             etcd_binary: etcdBinary,
             ...(this.certificates && { [TLS_DIRECTORY]: this.certificates.directory }),
           },
-          path: [dirname(ministack.python)],
+          path: [...(props.programs ?? []), dirname(ministack.python)],
         },
       }),
     );

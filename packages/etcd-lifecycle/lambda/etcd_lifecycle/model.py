@@ -221,16 +221,38 @@ class Member:
 
 
 @dataclass(frozen=True)
+class RestoreOrder:
+    """A person's order to make the cluster anew from a snapshot, as its quorum is lost.
+
+    Attributes:
+        snapshot: Where the snapshot is: ``s3://bucket/key``.
+        bump_revision: How much the revision is raised, so that it never goes back for a client.
+        lost_cluster_id: The etcd cluster id of the cluster whose quorum is lost.
+    """
+
+    snapshot: str
+    bump_revision: int
+    lost_cluster_id: int
+
+
+@dataclass(frozen=True)
 class Seed:
     """The record that keeps a cluster from being seeded twice.
 
     Attributes:
-        instance_id: The instance that was chosen to bootstrap the cluster.
+        instance_id: The instance that was chosen to bootstrap the cluster; empty when none is yet,
+            after an order to make it anew.
         cluster_id: The etcd cluster id; None until the seed has answered for the first time.
+        generation: How often it was ordered to make the cluster anew, or such an order taken back.
+        restore: The order, until the new cluster lives.
+        retired: The etcd cluster ids of those that were replaced.
     """
 
     instance_id: str
     cluster_id: int | None = None
+    generation: int = 0
+    restore: RestoreOrder | None = None
+    retired: tuple[int, ...] = ()
 
     @property
     def created(self) -> bool:
@@ -277,14 +299,19 @@ class JoinConfiguration:
     Attributes:
         name: The member's name: the instance id.
         initial_cluster: ``name=peerURL`` pairs, comma-separated: the live member list and itself.
-        initial_cluster_state: ``new`` for the seed, ``existing`` for those who join.
+        initial_cluster_state: ``new`` for the seed, ``existing`` for those who join, and for the
+            seed of a cluster that is made of a snapshot: without that it must not start empty.
         initial_cluster_token: Sets apart the ids of clusters with equal addresses.
+        snapshot: The snapshot that the data is made of, ``s3://bucket/key``; empty for none.
+        bump_revision: How much the revision of the snapshot is raised.
     """
 
     name: str
     initial_cluster: str
     initial_cluster_state: str
     initial_cluster_token: str
+    snapshot: str = ""
+    bump_revision: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,48 @@
 """What a person asks the function for: by invoking it directly, never by a message in its queue.
 
-The event has one key, which names the operation; its value says more. So has the answer.
+The event has one key, which names the operation; its value says more. The answer has the same key,
+or ``refused`` with the reason, if it is not safe; then nothing was changed.
 
-=========  =======================================================================================
-Operation  Answer
-=========  =======================================================================================
-``plan``   ``recording``: what was seen, as `view_json` writes it; ``decision``: what would be done
-=========  =======================================================================================
+===========  =====================================================================================
+Operation    Value and answer
+===========  =====================================================================================
+``plan``     Any value. ``recording``: what was seen, as `view_json` writes it; ``decision``: what
+             would be done.
+``recover``  ``{"do": "inspect"}``: how things stand after the loss of a quorum.
+             ``{"do": "order", ...}`` with the attributes of `recovery.OrderRequest`.
+             ``{"do": "cancel", "operator": ...}``: takes the order back.
+===========  =====================================================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .plan import plan
+from .recovery import OrderRequest, Recovery, RefusedError
 from .view_json import Recording, decision_to_json, recording_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .auto_scaling import AutoScalingGroup
+    from .etcd import EtcdEndpoints
+    from .journal import Journal, Lease
     from .model import Policy
     from .observe import Observer
+    from .telemetry import Telemetry
 
-_NAMES: Final = ("plan",)
+RESERVE_SECONDS: Final = 25.0
+"""What is kept of the function's time, when it waits for another run to end, for the operation."""
+
+_NAMES: Final = ("plan", "recover")
+
+
+class NotUnderstoodError(Exception):
+    """The value of an operation is not what it should be."""
 
 
 def operation_of(event: Mapping[str, Any]) -> str | None:
@@ -41,26 +58,49 @@ class Operations:
     Attributes:
         group: The Auto Scaling group.
         observer: Looks at the cluster.
+        endpoints: The way to a member by its address.
+        journal: Keeps the lease, and what was ordered.
         policy: What is a choice.
+        telemetry: Logs.
+        lease_seconds: How long the lease of a run that died keeps others from changing anything.
         clock: Returns seconds since the epoch.
+        sleep: Waits for the seconds that it is given.
     """
 
     group: AutoScalingGroup
     observer: Observer
+    endpoints: EtcdEndpoints
+    journal: Journal
     policy: Policy
+    telemetry: Telemetry
+    lease_seconds: float
     clock: Callable[[], float] = time.time
+    sleep: Callable[[float], object] = time.sleep
 
-    def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
+    def run(
+        self, event: Mapping[str, Any], owner: str, seconds_left: Callable[[], float]
+    ) -> dict[str, Any]:
         """Do what an event asks for.
 
         Args:
             event: One for which `operation_of` returned a name.
+            owner: Names this run in the lease; another for each run.
+            seconds_left: How long the run may still take.
 
         Returns:
             The answer, which `json.dumps` takes.
+
+        Raises:
+            NotUnderstoodError: The value is not what the operation takes.
         """
-        ((name, _),) = event.items()
-        return {name: self._plan()}
+        ((name, value),) = event.items()
+        try:
+            if name == "plan":
+                return {name: self._plan()}
+            return {name: self._recover(value, owner, seconds_left)}
+        except RefusedError as error:
+            self.telemetry.log("WARNING", f"{name}: refused: {error}")
+            return {"refused": str(error)}
 
     def _plan(self) -> dict[str, Any]:
         """Say what the next pass would do, and change nothing: no lease, no heartbeat, no record."""
@@ -72,3 +112,66 @@ class Operations:
             "recording": recording_to_json(recording),
             "decision": decision_to_json(plan(view, self.policy, now)),
         }
+
+    def _recover(
+        self,
+        value: Any,  # noqa: ANN401 -- as it came
+        owner: str,
+        seconds_left: Callable[[], float],
+    ) -> dict[str, Any]:
+        recovery = Recovery(
+            self.group,
+            self.observer,
+            self.endpoints,
+            self.journal,
+            self.telemetry,
+            self.clock,
+            self.sleep,
+        )
+        match value:
+            case {"do": "inspect"}:
+                return recovery.inspect()
+            case {"do": "order"}:
+                request = _read_order(value)
+                with self._lease(owner, seconds_left) as lease:
+                    recovery.order(request, lease)
+            case {"do": "cancel", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
+                    recovery.cancel(operator)
+            case _:
+                raise NotUnderstoodError(f"recover: {value!r} is nothing that it does")
+        return {}
+
+    @contextlib.contextmanager
+    def _lease(self, owner: str, seconds_left: Callable[[], float]) -> Iterator[Lease]:
+        """Hold the lease; waits for another run to end, as long as that leaves enough time."""
+        lease = self.journal.lease(owner, seconds=self.lease_seconds)
+        while not lease.acquire():
+            if seconds_left() < RESERVE_SECONDS:
+                raise RefusedError("other runs are at work on the cluster: try again")
+            self.sleep(0.5)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+
+_ORDER: Final = {
+    "snapshot": str,
+    "snapshot_revision": int,
+    "bump_revision": int,
+    "generation": int,
+    "operator": str,
+    "unreachable_are_lost": bool,
+}
+
+
+def _read_order(value: Mapping[str, Any]) -> OrderRequest:
+    order = {name: one for name, one in value.items() if name != "do"}
+    wrong = [name for name, kind in _ORDER.items() if type(order.get(name)) is not kind]
+    if wrong or order.keys() != _ORDER.keys():
+        raise NotUnderstoodError(
+            f"recover: an order has {', '.join(_ORDER)}, each of its type; look at "
+            f"{', '.join(wrong) or 'what else it has'}"
+        )
+    return OrderRequest(**order)

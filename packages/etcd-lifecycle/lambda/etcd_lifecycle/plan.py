@@ -83,13 +83,25 @@ def join_configuration(view: ClusterView, policy: Policy, instance: Instance) ->
         if member.host != address
         for url in member.peer_urls
     ]
-    existing = view.seed is not None and view.seed.created
+    order = view.seed.restore if view.seed else None
+    existing = order is not None or (view.seed is not None and view.seed.created)
     return JoinConfiguration(
         name=instance.id,
         initial_cluster=",".join([*others, f"{instance.id}={policy.peer_url(address)}"]),
         initial_cluster_state="existing" if existing else "new",
-        initial_cluster_token=view.cluster,
+        initial_cluster_token=_cluster_token(view),
+        snapshot=order.snapshot if order else "",
+        bump_revision=order.bump_revision if order else 0,
     )
+
+
+def _cluster_token(view: ClusterView) -> str:
+    """What sets the cluster apart from those that it replaces: etcd makes its id of it.
+
+    With the same token, a first member at an address that was used before would have the old id.
+    """
+    generation = view.seed.generation if view.seed else 0
+    return f"{view.cluster}@{generation}" if generation else view.cluster
 
 
 class _Planner(Situation):
@@ -125,6 +137,7 @@ class _Planner(Situation):
             return self.say(Wait(soon=True), "the members have not agreed on a leader yet")
         return (
             self.obey_the_override()
+            or self.give_up_the_misled()
             or self.complete_what_is_done()
             or self.move_the_leader_away()
             or self.save_the_quorum()
@@ -138,14 +151,31 @@ class _Planner(Situation):
             or self.report()
         )
 
-    # Rules: a cluster that does not exist yet
+    # Rules: a cluster that does not exist yet, or is to be made anew
+
+    def give_up_the_misled(self) -> Decision | None:
+        """Instances that were told to join a cluster which a recovery has replaced since."""
+        token = _cluster_token(self.view)
+        for instance in self.launching():
+            join = self.view.joins.get(instance.id)
+            if join and join.initial_cluster_token != token and self.member(instance) is None:
+                return self.say(
+                    CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
+                    f"{instance.id} was told to start with {join.initial_cluster_token}, which is "
+                    f"{token} by now: Auto Scaling replaces it",
+                )
+        return None
 
     def bring_to_life(self, seed: Seed | None) -> Decision:
-        if self.view.quorate and self.view.cluster_id is not None:
-            return self.record_cluster(seed, self.view.cluster_id)
+        order = seed.restore if seed else None
         chosen = self.view.instance(seed.instance_id) if seed else None
+        expected = order is None or (chosen is not None and self.member(chosen) is not None)
+        if self.view.quorate and self.view.cluster_id is not None and expected:
+            return self.record_cluster(seed, self.view.cluster_id)
+        if order and (misled := self.give_up_the_misled()):
+            return misled
         serving = [one.id for one in self.view.instances if one.state == "InService"]
-        if serving and chosen is None:
+        if serving and chosen is None and order is None:
             # Before any hook is completed: those that are going may hold voters of that old one.
             return self.say(
                 Stop(),
@@ -155,13 +185,25 @@ class _Planner(Situation):
         for instance in self.view.instances:
             if instance.held and (instance.leaving or instance.replaces_root):
                 return self.let_go(instance, "the cluster has not come to life yet")
-        if chosen:
-            return self.wait_for_seed(chosen)
+        return self.wait_for_seed(chosen) if chosen else self.choose_seed(seed, serving)
+
+    def choose_seed(self, seed: Seed | None, serving: list[str]) -> Decision:
+        order = seed.restore if seed else None
         candidates = [instance for instance in self.launching() if instance.address]
+        if not candidates and order and serving:
+            return self.say(
+                Wait(),
+                f"no instance waits to start with {order.snapshot}: terminate "
+                f"{', '.join(serving)}, so that Auto Scaling launches others",
+            )
         if not candidates:
             return self.say(Wait(), "no instance waits to be the first member")
         first = candidates[0]
-        why = f", since {seed.instance_id} vanished before the cluster lived" if seed else ""
+        why = ""
+        if order:
+            why = f", with the data of {order.snapshot}"
+        elif seed:
+            why = f", since {seed.instance_id} vanished before the cluster lived"
         return self.say(
             SeedCluster(first.id, replaces=seed), f"{first.id} is to be the first member{why}"
         )

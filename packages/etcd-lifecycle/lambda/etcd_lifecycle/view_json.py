@@ -29,10 +29,12 @@ _WIDE: Final = frozenset(
         "id",
         "leader",
         "leader_id",
+        "lost_cluster_id",
         "member_id",
         "raft_index",
         "raft_term",
         "recorded",
+        "retired",
         "revision",
         "target_id",
     }
@@ -134,7 +136,7 @@ def _encode(value: Any, *, wide: bool = False) -> Any:  # noqa: ANN401 -- whatev
     if isinstance(value, Mapping):
         return {key: _encode(one, wide=wide) for key, one in value.items()}
     if isinstance(value, tuple):
-        return [_encode(one) for one in value]
+        return [_encode(one, wide=wide) for one in value]
     return str(value) if wide and isinstance(value, int) else value
 
 

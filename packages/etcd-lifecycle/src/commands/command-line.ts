@@ -1,11 +1,12 @@
 import { type Command, ExitCode, RefusedError, UsageError } from './command';
 import { HISTORY } from './history';
 import { PLAN } from './plan';
+import { RECOVER } from './recover';
 import type { Terminal } from './terminal';
 
 const PROGRAM = 'etcd-lifecycle';
 
-const COMMANDS: readonly Command[] = [PLAN, HISTORY];
+const COMMANDS: readonly Command[] = [PLAN, HISTORY, RECOVER];
 
 const HELP = `Usage: ${PROGRAM} <command> [options]
 

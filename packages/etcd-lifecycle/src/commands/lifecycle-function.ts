@@ -1,4 +1,4 @@
-import { UsageError } from './command';
+import { RefusedError, UsageError } from './command';
 
 /** What the environment of a deployed function tells. */
 export interface FunctionSettings {
@@ -51,6 +51,7 @@ export class LifecycleFunction {
    * @param operation what it is asked for, as the function knows it
    * @param argument says more about it
    * @returns its answer
+   * @throws RefusedError with the function's own words if it is not safe
    * @throws Error with the function's own words if it failed
    */
   public async ask<T>(operation: string, argument: unknown = true): Promise<T> {
@@ -64,6 +65,9 @@ export class LifecycleFunction {
     if (FunctionError) {
       const { errorType = FunctionError, errorMessage = 'it says no more' } = answer ?? {};
       throw new Error(`the function failed: ${errorMessage} (${errorType})`);
+    }
+    if (typeof answer?.refused === 'string') {
+      throw new RefusedError(answer.refused);
     }
     if (typeof answer !== 'object' || answer === null || !(operation in answer)) {
       throw new Error(

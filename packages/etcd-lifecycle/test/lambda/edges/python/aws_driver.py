@@ -7,7 +7,7 @@ from etcd_lifecycle.aws import clients, is_failure
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD, Dependency
 from etcd_lifecycle.join import JoinParameters
 from etcd_lifecycle.journal import Journal, JournalEntry
-from etcd_lifecycle.model import HookResult, JoinConfiguration, Seed, Transition
+from etcd_lifecycle.model import HookResult, JoinConfiguration, RestoreOrder, Seed, Transition
 
 CLIENTS = clients()
 AUTO_SCALING = Dependency("Auto Scaling", is_failure)
@@ -158,3 +158,29 @@ def lease(table, cluster, owner, method, now):
         LEASES[key] = journal(table, cluster).lease(owner, clock=lambda: NOW[0])
     answer = getattr(LEASES[key], method)()
     return [answer, LEASES[key].fence]
+
+
+def order_recovery(table, cluster, snapshot, bump_revision, lost_cluster_id):
+    """Order a recovery on the record as it is now."""
+    one = journal(table, cluster)
+    order = RestoreOrder(snapshot, bump_revision, int(lost_cluster_id))
+    return one.order_recovery(one.load().seed, order)
+
+
+def order_as_seen_before(table, cluster, snapshot, lost_cluster_id):
+    """Order it twice on the same record, as two people would; return what each is told."""
+    one = journal(table, cluster)
+    seen = one.load().seed
+    order = RestoreOrder(snapshot, 1, int(lost_cluster_id))
+    return [one.order_recovery(seen, order), one.order_recovery(seen, order)]
+
+
+def cancel_recovery(table, cluster):
+    one = journal(table, cluster)
+    return one.cancel_recovery(one.load().seed)
+
+
+def create_next_seed(table, cluster, instance_id):
+    """Choose the first member in place of whatever is recorded."""
+    one = journal(table, cluster)
+    return one.create_seed(instance_id, one.load().seed)
