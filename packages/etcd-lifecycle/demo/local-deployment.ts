@@ -70,6 +70,11 @@ export interface LocalDeploymentProps {
    */
   readonly snapshots?: DemoStackProps['snapshots'];
   /**
+   * Further environment variables of the instances, and so of etcd.
+   * @default - none
+   */
+  readonly instanceEnvironment?: Record<string, string>;
+  /**
    * Directories with programs that the instances have, besides those that every one has.
    * @default - none
    */
@@ -338,6 +343,7 @@ export class LocalDeployment {
           environment: {
             ...ministack.env(),
             etcd_binary: etcdBinary,
+            ...props.instanceEnvironment,
             ...(this.certificates && { [TLS_DIRECTORY]: this.certificates.directory }),
           },
           path: [...(props.programs ?? []), dirname(ministack.python)],

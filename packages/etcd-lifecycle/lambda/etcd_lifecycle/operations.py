@@ -11,6 +11,9 @@ Operation    Value and answer
 ``recover``  ``{"do": "inspect"}``: how things stand after the loss of a quorum.
              ``{"do": "order", ...}`` with the attributes of `recovery.OrderRequest`.
              ``{"do": "cancel", "operator": ...}``: takes the order back.
+``maintain`` ``{"do": "compact", "operator": ...}``, ``{"do": "disarm", "operator": ...}`` or
+             ``{"do": "defragment", "operator": ..., "done": [...]}``, which does it to one member
+             that is not done yet. The answers are those of `maintenance.Maintenance`.
 ===========  =====================================================================================
 """
 
@@ -21,8 +24,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from .maintenance import Maintenance
 from .plan import plan
-from .recovery import OrderRequest, Recovery, RefusedError
+from .recovery import OrderRequest, Recovery
+from .refusal import RefusedError
 from .view_json import Recording, decision_to_json, recording_to_json
 
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 RESERVE_SECONDS: Final = 25.0
 """What is kept of the function's time, when it waits for another run to end, for the operation."""
 
-_NAMES: Final = ("plan", "recover")
+_NAMES: Final = ("plan", "recover", "maintain")
 
 
 class NotUnderstoodError(Exception):
@@ -97,7 +102,9 @@ class Operations:
         try:
             if name == "plan":
                 return {name: self._plan()}
-            return {name: self._recover(value, owner, seconds_left)}
+            if name == "recover":
+                return {name: self._recover(value, owner, seconds_left)}
+            return {name: self._maintain(value, owner, seconds_left)}
         except RefusedError as error:
             self.telemetry.log("WARNING", f"{name}: refused: {error}")
             return {"refused": str(error)}
@@ -141,6 +148,35 @@ class Operations:
             case _:
                 raise NotUnderstoodError(f"recover: {value!r} is nothing that it does")
         return {}
+
+    def _maintain(
+        self,
+        value: Any,  # noqa: ANN401 -- as it came
+        owner: str,
+        seconds_left: Callable[[], float],
+    ) -> dict[str, Any]:
+        maintenance = Maintenance(
+            self.group,
+            self.observer,
+            self.endpoints,
+            self.journal,
+            self.policy,
+            self.telemetry,
+            self.clock,
+            self.sleep,
+        )
+        with self._lease(owner, seconds_left) as lease:
+            match value:
+                case {"do": "compact", "operator": str(operator)}:
+                    return maintenance.compact(operator)
+                case {"do": "disarm", "operator": str(operator)}:
+                    return maintenance.disarm(operator)
+                case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
+                    done = {int(one) for one in ids}
+                    return maintenance.defragment(
+                        operator, done, lease, self.lease_seconds, seconds_left
+                    )
+        raise NotUnderstoodError(f"maintain: {value!r} is nothing that it does")
 
     @contextlib.contextmanager
     def _lease(self, owner: str, seconds_left: Callable[[], float]) -> Iterator[Lease]:

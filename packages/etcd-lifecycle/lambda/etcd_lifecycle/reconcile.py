@@ -255,6 +255,10 @@ class Reconciler:
                 quorate=view.quorate,
                 voters=len(view.voters),
                 healthy_voters=sum(voter.healthy for voter in view.voters),
+                alarms=sum(member.alarmed for member in view.members),
+                database_size=max(
+                    (member.status.db_size for member in view.members if member.status), default=0
+                ),
                 oldest_hook=started - min(held, default=started),
                 duration=self.clock() - started,
             )

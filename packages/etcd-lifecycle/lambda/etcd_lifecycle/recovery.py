@@ -17,6 +17,7 @@ from .etcd import EtcdError, Refused
 from .join import JoinFormatError, render
 from .journal import JournalEntry
 from .model import NO_LEADER, JoinConfiguration, RestoreOrder
+from .refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,10 +34,6 @@ RECHECK_SECONDS: Final = 5.0
 
 MOST_BUMP: Final = 1 << 53
 """The largest rise of the revision: far from the end of etcd's 63 bits, and exact everywhere."""
-
-
-class RefusedError(Exception):
-    """The order is not safe, or no longer what was confirmed; nothing was changed."""
 
 
 @dataclass(frozen=True)

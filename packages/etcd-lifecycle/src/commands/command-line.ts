@@ -1,4 +1,5 @@
 import { type Command, ExitCode, RefusedError, UsageError } from './command';
+import { DEFRAGMENT } from './defragment';
 import { HISTORY } from './history';
 import { PLAN } from './plan';
 import { RECOVER } from './recover';
@@ -6,7 +7,7 @@ import type { Terminal } from './terminal';
 
 const PROGRAM = 'etcd-lifecycle';
 
-const COMMANDS: readonly Command[] = [PLAN, HISTORY, RECOVER];
+const COMMANDS: readonly Command[] = [PLAN, HISTORY, RECOVER, DEFRAGMENT];
 
 const HELP = `Usage: ${PROGRAM} <command> [options]
 

@@ -25,16 +25,21 @@ describe('help', () => {
     expect((await runCommand(['help'])).stdout).toBe(stdout);
   });
 
-  test.each([['history', ['--function', '--cluster', '--table', '--limit', '--since', '--json']]])(
-    'of %s names its options',
-    async (name, options) => {
-      const { stdout, exitCode, stderr } = await runCommand([name, '--help']);
-      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-      for (const option of ['--region', '--help', ...options]) {
-        expect(stdout).toContain(`  ${option}`);
-      }
-    },
-  );
+  test.each([
+    ['plan', ['--function', '--view', '--json', '--python']],
+    ['history', ['--function', '--cluster', '--table', '--limit', '--since', '--json']],
+    [
+      'recover',
+      ['--function', '--cluster', '--snapshot', '--bump-revision', '--unreachable-are-lost'],
+    ],
+    ['defragment', ['--function', '--compact', '--disarm', '--operator']],
+  ])('of %s names its options', async (name, options) => {
+    const { stdout, exitCode, stderr } = await runCommand([name, '--help']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    for (const option of ['--region', '--help', ...options]) {
+      expect(stdout).toContain(`  ${option}`);
+    }
+  });
 
   test('is shown by the program that is installed', async () => {
     expect(await runNode('packages/etcd-lifecycle/src/cli.ts', '--help')).toMatch(
@@ -55,6 +60,17 @@ describe('what is not understood ends with exit code 2 and a message', () => {
     [['history', '--cluster', 'c', '--table', 't', '--limit', '0'], /--limit is "0"/],
     [['history', '--cluster', 'c', '--table', 't', '--limit', '1e3'], /--limit is "1e3"/],
     [['history', '--cluster', 'c', '--table', 't', '--since', 'noon'], /--since is "noon"/],
+    [['recover'], /give --function and --cluster/],
+    [['recover', '--function', 'f', '--cluster', 'c'], /give --snapshot, or --cancel/],
+    [
+      ['recover', '--function', 'f', '--cluster', 'c', '--cancel', '--snapshot', 's'],
+      /give --snapshot, or --cancel/,
+    ],
+    [
+      ['recover', '--function', 'f', '--cluster', 'c', '--snapshot', 's', '--bump-revision', '0'],
+      /--bump-revision is "0"/,
+    ],
+    [['defragment'], /give --function/],
     [['plan'], /give either --function or --view/],
     [['plan', '--function', 'f', '--view', 'v'], /give either --function or --view/],
     [['plan', '--view', '/dev/null/view'], /--view \/dev\/null\/view cannot be read: ENOTDIR/],

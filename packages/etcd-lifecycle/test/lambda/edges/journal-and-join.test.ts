@@ -116,8 +116,8 @@ describe('an order to recover', () => {
     expect(await seedOf(cluster)).toEqual({
       instance_id: '',
       cluster_id: null,
-      generation: '1',
-      restore: { snapshot: SNAPSHOT, bump_revision: '1000', lost_cluster_id: LARGEST_ID },
+      generation: 1,
+      restore: { snapshot: SNAPSHOT, bump_revision: 1000, lost_cluster_id: LARGEST_ID },
       retired: [LARGEST_ID],
     });
   });
@@ -130,7 +130,7 @@ describe('an order to recover', () => {
     expect(await seedOf(cluster)).toEqual({
       instance_id: SECOND,
       cluster_id: '7',
-      generation: '1',
+      generation: 1,
       restore: null,
       retired: [LARGEST_ID],
     });
@@ -152,7 +152,7 @@ describe('an order to recover', () => {
     expect(await order(cluster, 's3://backups/main/2.db')).toBe(true);
     expect(await seedOf(cluster)).toMatchObject({
       instance_id: '',
-      generation: '2',
+      generation: 2,
       restore: { snapshot: 's3://backups/main/2.db' },
       retired: [LARGEST_ID],
     });
@@ -167,7 +167,7 @@ describe('an order to recover', () => {
     expect(await seedOf(cluster)).toEqual({
       instance_id: FIRST,
       cluster_id: LARGEST_ID,
-      generation: '3',
+      generation: 3,
       restore: null,
       retired: [],
     });
@@ -326,6 +326,8 @@ describe('the join configuration', () => {
     initial_cluster: `${FIRST}=http://10.0.0.1:2380,${name}=http://10.0.0.2:2380`,
     initial_cluster_state: 'existing',
     initial_cluster_token: 'main',
+    snapshot: '',
+    bump_revision: 0,
   });
   const read = (cluster: string, instances: string[]) =>
     python.call('read_joins', [cluster, instances]);

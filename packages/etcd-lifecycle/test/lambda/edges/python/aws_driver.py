@@ -99,13 +99,22 @@ def journal(table, cluster):
 def load(table, cluster):
     records = journal(table, cluster).load()
     return {
-        "seed": records.seed
-        and {
-            "instance_id": records.seed.instance_id,
-            "cluster_id": records.seed.cluster_id and str(records.seed.cluster_id),
-        },
+        "seed": records.seed and written(records.seed),
         "recorded": {key: str(value) for key, value in records.recorded.items()},
         "first_seen": records.first_seen,
+    }
+
+
+def written(seed):
+    """The record of the seed, with ids as texts."""
+    restore = seed.restore
+    return {
+        "instance_id": seed.instance_id,
+        "cluster_id": seed.cluster_id and str(seed.cluster_id),
+        "generation": seed.generation,
+        "restore": restore
+        and {**dataclasses.asdict(restore), "lost_cluster_id": str(restore.lost_cluster_id)},
+        "retired": [str(one) for one in seed.retired],
     }
 
 
