@@ -8,6 +8,7 @@ Sort key                       Item of the partition ``cluster#<name>``
                                the order to make it anew from a snapshot, and the ids before that
 ``state#member#<instance id>`` the member id that was recorded when the member was added
 ``state#seen#<key>``           when something was first seen to wait
+``state#override``             an operator's order to remove a member that the guard would keep
 ``state#snapshot``             the last snapshot that was stored
 ``state#snapshot-failure``     the last snapshot that failed, and why
 ``journal#<time>#<n>``         what was decided and done; DynamoDB deletes it after its ``expires``
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from botocore.exceptions import ClientError
 
 from .aws import error_code
-from .model import RestoreOrder, Seed, SnapshotFailure, StoredSnapshot
+from .model import Override, RestoreOrder, Seed, SnapshotFailure, StoredSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -51,6 +52,7 @@ _LEASE: Final = "lease"
 _SEED: Final = "state#seed"
 _MEMBER: Final = "state#member#"
 _SEEN: Final = "state#seen#"
+_OVERRIDE: Final = "state#override"
 _SNAPSHOT: Final = "state#snapshot"
 _SNAPSHOT_FAILURE: Final = "state#snapshot-failure"
 _JOURNAL: Final = "journal#"
@@ -70,6 +72,7 @@ class Records:
         first_seen: When each key was first seen to wait, in seconds since the epoch.
         snapshot: The last snapshot that was stored.
         snapshot_failure: The last snapshot that failed.
+        override: What an operator ordered; None if nothing.
     """
 
     seed: Seed | None = None
@@ -77,6 +80,7 @@ class Records:
     first_seen: Mapping[str, float] = field(default_factory=dict)
     snapshot: StoredSnapshot | None = None
     snapshot_failure: SnapshotFailure | None = None
+    override: Override | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class JournalEntry:
         reason: Why, in a sentence.
         arithmetic: The numbers behind it.
         outcome: What became of it.
+        view: The digest of the view that it was decided on, as the log has it; empty if it was not
+            the planner that decided.
     """
 
     time: float
@@ -96,6 +102,7 @@ class JournalEntry:
     reason: str
     arithmetic: str
     outcome: str
+    view: str = ""
 
 
 class _Partition:
@@ -217,6 +224,7 @@ class Journal:
         first_seen: dict[str, float] = {}
         snapshot: StoredSnapshot | None = None
         failure: SnapshotFailure | None = None
+        override: Override | None = None
         for item in self._items.query("state#"):
             key = item["sk"]["S"]
             if key == _SEED:
@@ -233,9 +241,17 @@ class Journal:
                     taken=float(item["taken"]["N"]),
                     stored=float(item["stored"]["N"]),
                 )
+            elif key == _OVERRIDE:
+                override = Override(
+                    member=item["member"]["S"],
+                    operator=item["operator"]["S"],
+                    reason=item["reason"]["S"],
+                    # Not the attribute by which DynamoDB would delete it, within days.
+                    expires=float(item["until"]["N"]),
+                )
             elif key == _SNAPSHOT_FAILURE:
                 failure = SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
-        return Records(seed, recorded, first_seen, snapshot, failure)
+        return Records(seed, recorded, first_seen, snapshot, failure, override)
 
     def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
         """Record which instance bootstraps the cluster, unless the record is not what was seen.
@@ -354,6 +370,22 @@ class Journal:
             values[":cluster"] = {"S": str(seen.cluster_id)}
         return self._items.update(_SEED, expression, values, " AND ".join(as_seen)) is not None
 
+    def record_override(self, override: Override) -> None:
+        """Record what an operator ordered, in place of any earlier order."""
+        self._items.put(
+            _OVERRIDE,
+            {
+                "member": {"S": override.member},
+                "operator": {"S": override.operator},
+                "reason": {"S": override.reason},
+                "until": _number(override.expires),
+            },
+        )
+
+    def forget_override(self) -> None:
+        """Forget what an operator ordered; that nothing was is fine."""
+        self._items.delete(_OVERRIDE)
+
     def record_member(self, instance_id: str, member_id: int) -> None:
         """Record the member id of an instance."""
         self._items.put(_MEMBER + instance_id, {"member_id": {"S": str(member_id)}})
@@ -414,6 +446,7 @@ class Journal:
                 "reason": {"S": entry.reason},
                 "arithmetic": {"S": entry.arithmetic},
                 "outcome": {"S": entry.outcome},
+                **({"view": {"S": entry.view}} if entry.view else {}),
                 "expires": {"N": str(int(entry.time) + RETENTION_SECONDS)},
             },
         )
@@ -432,6 +465,7 @@ class Journal:
                 reason=item["reason"]["S"],
                 arithmetic=item["arithmetic"]["S"],
                 outcome=item["outcome"]["S"],
+                view=item["view"]["S"] if "view" in item else "",
             )
             for item in itertools.islice(newest, limit)
         )

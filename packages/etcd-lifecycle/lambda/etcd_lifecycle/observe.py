@@ -100,6 +100,7 @@ class Observer:
             recorded=records.recorded,
             snapshot=records.snapshot,
             snapshot_failure=records.snapshot_failure,
+            override=records.override,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not view.foreign:

@@ -16,6 +16,7 @@ from .model import CompleteHook, Instance, RemoveMember, Stop, TakeSnapshot, Tra
 from .plan import plan
 from .snapshot import expected_seconds
 from .telemetry import PassMetrics
+from .view_json import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,6 +198,7 @@ class Reconciler:
                     reason=decision.reason,
                     arithmetic=decision.arithmetic,
                     outcome=str(outcome),
+                    view=digest(view),
                 )
             )
         return outcome
@@ -247,6 +249,7 @@ class Reconciler:
             action=name,
             arithmetic=decision.arithmetic,
             silent=dict(view.silent),
+            view=digest(view),
         )
         self.telemetry.decided(name)
         held = [view.first_seen.get(one.id, started) for one in view.instances if one.held]

@@ -8,6 +8,8 @@ attribute that has a default may be absent, so that what was recorded before it 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
 import types
 import typing
@@ -93,6 +95,12 @@ def view_from_json(value: object) -> ClusterView:
         JsonFormatError: It is something else.
     """
     return _versioned(ClusterView, value)
+
+
+def digest(view: ClusterView) -> str:
+    """A short text that differs for views that differ, by which a log and a journal name one."""
+    form = json.dumps(view_to_json(view), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(form.encode()).hexdigest()[:16]
 
 
 def decision_to_json(decision: Decision) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 import { type Command, ExitCode, RefusedError, UsageError } from './command';
 import { DEFRAGMENT } from './defragment';
 import { HISTORY } from './history';
+import { OVERRIDE } from './override';
 import { PLAN } from './plan';
 import { RECOVER } from './recover';
 import type { Terminal } from './terminal';
 
 const PROGRAM = 'etcd-lifecycle';
 
-const COMMANDS: readonly Command[] = [PLAN, HISTORY, RECOVER, DEFRAGMENT];
+const COMMANDS: readonly Command[] = [PLAN, HISTORY, RECOVER, OVERRIDE, DEFRAGMENT];
 
 const HELP = `Usage: ${PROGRAM} <command> [options]
 

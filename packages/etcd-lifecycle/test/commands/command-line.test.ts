@@ -32,6 +32,7 @@ describe('help', () => {
       'recover',
       ['--function', '--cluster', '--snapshot', '--bump-revision', '--unreachable-are-lost'],
     ],
+    ['override', ['--function', '--member', '--reason', '--minutes', '--withdraw', '--yes']],
     ['defragment', ['--function', '--compact', '--disarm', '--operator']],
   ])('of %s names its options', async (name, options) => {
     const { stdout, exitCode, stderr } = await runCommand([name, '--help']);
@@ -70,6 +71,9 @@ describe('what is not understood ends with exit code 2 and a message', () => {
       ['recover', '--function', 'f', '--cluster', 'c', '--snapshot', 's', '--bump-revision', '0'],
       /--bump-revision is "0"/,
     ],
+    [['override', '--member', 'm'], /give --function/],
+    [['override', '--function', 'f', '--member', 'm'], /give --member and --reason/],
+    [['override', '--function', 'f', '--withdraw', '--member', 'm'], /leave the rest out/],
     [['defragment'], /give --function/],
     [['plan'], /give either --function or --view/],
     [['plan', '--function', 'f', '--view', 'v'], /give either --function or --view/],

@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { EtcdGateway, Etcdutl, type LocalInstance } from '@quorate/test-harness';
+import { EtcdGateway, Etcdutl, type LocalInstance, resolveEtcd } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { runCommand } from '../commands/recording-terminal';
 
@@ -51,8 +52,9 @@ async function withGateway<T>(
   }
 }
 
-const put = (prefix: string, count: number) =>
-  withGateway(deployment.instances()[0], async (gateway) => {
+/** Writes keys to the first, or to the newest instance; returns the last revision. */
+const put = (prefix: string, count: number, to: 'old' | 'new' = 'old') =>
+  withGateway(deployment.instances().at(to === 'old' ? 0 : -1), async (gateway) => {
     for (let number = 0; number < count; number++) {
       await gateway.put(`/${prefix}/${number}`, `${prefix} ${number}`);
     }
@@ -244,6 +246,33 @@ describe('a cluster that has lost two of three', () => {
     );
     const { leader } = await withGateway(survivor, (gateway) => gateway.status());
     expect(leader).toBeUndefined();
+  });
+
+  test('stops while a quorum of the old members is back, and keeps serving', async () => {
+    const root = ended.rootDirectory ?? '';
+    const revived = spawn('bash', ['-c', 'set -a; . ./etcd.env; set +a; exec "$etcd_binary"'], {
+      cwd: root,
+      env: { ...process.env, etcd_binary: (await resolveEtcd()).path, QUORATE_INSTANCE_ROOT: root },
+      stdio: 'ignore',
+    });
+    const gone = new Promise((resolve) => revived.once('close', resolve));
+    try {
+      await deployment.autoScaling.waitUntil(
+        'the function stops',
+        () => deployment.log.lines.at(-1)?.message.includes('this is not our cluster') ?? false,
+        60,
+      );
+      const { stdout } = await runCommand(
+        ['plan', '--function', deployment.functionName],
+        deployment.environment(),
+      );
+      expect(stdout).toMatch(/^Next: +Stop/m);
+      expect(stdout).toMatch(/whose quorum is back: terminate its instances/);
+      await put('after', 3, 'new');
+    } finally {
+      revived.kill('SIGKILL');
+      await gone;
+    }
   });
 
   test('grows to its size again, once the old instances are terminated', async () => {

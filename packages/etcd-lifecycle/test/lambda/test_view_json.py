@@ -2,6 +2,7 @@
 
 import json
 import typing
+from dataclasses import replace
 
 import pytest
 from cluster_views import NOW, POLICY, Slot, joined, view
@@ -39,6 +40,7 @@ from etcd_lifecycle.view_json import (
     Recording,
     decision_from_json,
     decision_to_json,
+    digest,
     recording_from_json,
     recording_to_json,
     view_from_json,
@@ -179,3 +181,12 @@ def test_the_default_policy_comes_back_as_it_was():
     form = through_text(recording_to_json(Recording(FULL, POLICY, NOW)))
 
     assert recording_from_json(form).policy == POLICY
+
+
+def test_a_digest_tells_views_apart():
+    seen = view(Slot(), Slot(), Slot("dead"))
+    digests = {digest(seen), digest(replace(seen, desired=5)), digest(view(Slot()))}
+
+    assert digest(replace(seen)) == digest(seen)
+    assert len(digests) == 3
+    assert all(len(one) == 16 for one in digests)

@@ -174,6 +174,16 @@ describe('an order to recover', () => {
   });
 });
 
+test('an operator’s order is the last one, until it is forgotten', async () => {
+  const cluster = newCluster();
+  const override = (order: object | null) => python.call('override', [TABLE, cluster, order]);
+  const first = { member: FIRST, operator: 'alice', reason: 'gone', expires: 1_732_428_000.5 };
+  expect(await override(first)).toEqual(first);
+  expect(await override({ ...first, member: SECOND })).toMatchObject({ member: SECOND });
+  expect(await override(null)).toBeNull();
+  expect(await override(null)).toBeNull();
+});
+
 describe('recorded members', () => {
   test('are kept by instance, exactly, until they are forgotten', async () => {
     const cluster = newCluster();
@@ -291,6 +301,7 @@ describe('the journal', () => {
     reason: 'a dead member goes first',
     arithmetic: 'voters 3, healthy 2, leaving 0, quorum 2',
     outcome: 'done',
+    view: 'a1b2c3d4e5f60718',
   });
 
   test('is read from the newest entry on', async () => {

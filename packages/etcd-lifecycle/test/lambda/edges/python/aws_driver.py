@@ -7,7 +7,14 @@ from etcd_lifecycle.aws import clients, is_failure
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD, Dependency
 from etcd_lifecycle.join import JoinParameters
 from etcd_lifecycle.journal import Journal, JournalEntry
-from etcd_lifecycle.model import HookResult, JoinConfiguration, RestoreOrder, Seed, Transition
+from etcd_lifecycle.model import (
+    HookResult,
+    JoinConfiguration,
+    Override,
+    RestoreOrder,
+    Seed,
+    Transition,
+)
 
 CLIENTS = clients()
 AUTO_SCALING = Dependency("Auto Scaling", is_failure)
@@ -187,6 +194,17 @@ def order_as_seen_before(table, cluster, snapshot, lost_cluster_id):
 def cancel_recovery(table, cluster):
     one = journal(table, cluster)
     return one.cancel_recovery(one.load().seed)
+
+
+def override(table, cluster, order):
+    """Record an operator's order, or forget it; return what is read then."""
+    one = journal(table, cluster)
+    if order:
+        one.record_override(Override(**order))
+    else:
+        one.forget_override()
+    read = one.load().override
+    return read and dataclasses.asdict(read)
 
 
 def create_next_seed(table, cluster, instance_id):
