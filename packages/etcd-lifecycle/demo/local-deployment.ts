@@ -70,6 +70,16 @@ export interface LocalDeploymentProps {
    */
   readonly snapshots?: DemoStackProps['snapshots'];
   /**
+   * Further environment variables of the instances, and so of etcd.
+   * @default - none
+   */
+  readonly instanceEnvironment?: Record<string, string>;
+  /**
+   * Directories with programs that the instances have, besides those that every one has.
+   * @default - none
+   */
+  readonly programs?: readonly string[];
+  /**
    * Told of each step of the deployment.
    * @default - nobody is told
    */
@@ -118,6 +128,10 @@ export class LocalDeployment {
 
   /** The group's name. */
   public groupName = '';
+  /** The function's name. */
+  public functionName = '';
+  /** The name of the table. */
+  public tableName = '';
   private certificates: EtcdCertificates | undefined;
   private ownCertificates: EtcdCertificates | undefined;
   private functionLog: FunctionLog | undefined;
@@ -138,6 +152,11 @@ export class LocalDeployment {
   /** Options for the constructor of a client of the AWS SDK, for what the emulator holds. */
   public clientConfig(): ReturnType<Ministack['clientConfig']> {
     return made(this.ministack).clientConfig();
+  }
+
+  /** Environment variables for programs that use the AWS SDK, for what the emulator holds. */
+  public environment(): Record<string, string> {
+    return made(this.ministack).env();
   }
 
   /** What the function logs. */
@@ -179,6 +198,12 @@ export class LocalDeployment {
    */
   public startTicks(seconds: number): void {
     this.ticker = setInterval(() => this.track(this.tick()), seconds * 1000);
+  }
+
+  /** Sends no more ticks, and waits for the last one to be sent. */
+  public async stopTicks(): Promise<void> {
+    clearInterval(this.ticker);
+    await Promise.allSettled(this.ticks);
   }
 
   /** Sends one tick as the schedule does. */
@@ -258,8 +283,7 @@ export class LocalDeployment {
 
   /** Stops everything that was started, and removes what was written. */
   public async stop(): Promise<void> {
-    clearInterval(this.ticker);
-    await Promise.allSettled(this.ticks);
+    await this.stopTicks();
     this.functionLog?.stop();
     await this.journalFollower?.stop();
     this.sqs?.destroy();
@@ -303,12 +327,10 @@ export class LocalDeployment {
       'EtcdLifecycleDeadLetterQueue',
     );
     this.groupName = physicalIdOf(deployed, 'AWS::AutoScaling::AutoScalingGroup', 'Etcd');
+    this.functionName = physicalIdOf(deployed, 'AWS::Lambda::Function', 'EtcdLifecycleFunction');
+    this.tableName = physicalIdOf(deployed, 'AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable');
     this.functionLog = FunctionLog.follow(ministack.logFile);
-    this.journalFollower = new JournalFollower(
-      ministack.clientConfig(),
-      physicalIdOf(deployed, 'AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable'),
-      CLUSTER,
-    );
+    this.journalFollower = new JournalFollower(ministack.clientConfig(), this.tableName, CLUSTER);
     progress('stack deployed by CloudFormation');
 
     const template = JSON.parse(readFileSync(join(assembly, `${STACK}.template.json`), 'utf8'));
@@ -321,9 +343,10 @@ export class LocalDeployment {
           environment: {
             ...ministack.env(),
             etcd_binary: etcdBinary,
+            ...props.instanceEnvironment,
             ...(this.certificates && { [TLS_DIRECTORY]: this.certificates.directory }),
           },
-          path: [dirname(ministack.python)],
+          path: [...(props.programs ?? []), dirname(ministack.python)],
         },
       }),
     );

@@ -617,7 +617,10 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     };
   }
 
-  /** What it takes to write snapshots; to delete old ones only if that is wanted; never to read. */
+  /**
+   * What it takes to write snapshots; to delete old ones only if that is wanted; never to read. That
+   * is for the instances, which have the data anyhow: one of them restores it in a recovery.
+   */
   private grantSnapshots(role: Role): void {
     if (!this.snapshots) {
       return;
@@ -639,6 +642,10 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
     // The parts of a multipart upload are encrypted with a data key, which is read for each.
     bucket.encryptionKey?.grant(role, 'kms:GenerateDataKey', 'kms:Decrypt');
+    this.autoScalingGroup.addToRolePolicy(
+      new PolicyStatement({ actions: ['s3:GetObject'], resources: objects }),
+    );
+    bucket.encryptionKey?.grant(this.autoScalingGroup, 'kms:Decrypt');
   }
 
   private addSecurityGroup(vpc: IVpc): SecurityGroup {

@@ -536,6 +536,19 @@ describe('the permissions', () => {
     expect(permissions(template, 'GroupMember')).toEqual([`ssm:GetParameter on ${PARAMETERS}`]);
   });
 
+  test('of a member with snapshots are to read them too, for a recovery', () => {
+    const stack = new ClusterStack();
+    const bucket = new Bucket(stack, 'Backups', { encryptionKey: new Key(stack, 'Key') });
+    stack.addLifecycle({ tls: EtcdTls.none(), snapshots: { bucket } });
+    expect(permissions(Template.fromStack(stack), 'GroupMember')).toEqual(
+      [
+        `ssm:GetParameter on ${PARAMETERS}`,
+        's3:GetObject on <Backups>/main/*',
+        'kms:Decrypt on <Key>',
+      ].sort(),
+    );
+  });
+
   test('come from no managed policy, and only Lambda takes the function’s role', () => {
     const { template } = standard;
     const [, { Properties }] = only(template, 'AWS::IAM::Role', 'EtcdLifecycleRole');

@@ -22,6 +22,7 @@ import socket
 import ssl
 import tempfile
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -168,6 +169,10 @@ class LeaderChanged(EtcdError):
     failed = True
 
 
+class RevisionCompacted(EtcdError):
+    """The revision is compacted already."""
+
+
 class OutcomeUnknown(EtcdError):
     """A change was sent and its result is not known; it may still be applied later."""
 
@@ -218,6 +223,7 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
     "bad leader transferee": BadTransferee,
     "re-configuration failed due to not enough started members": NotEnoughStarted,
     "rpc not supported for learner": AskedLearner,
+    "mvcc: required revision has been compacted": RevisionCompacted,
     "request timed out": NoQuorum,
     "context deadline exceeded": NoQuorum,
     "no leader": NoQuorum,
@@ -247,6 +253,7 @@ _REFUSALS: Final = (
     NotEnoughStarted,
     NotLeader,
     PeerUrlExists,
+    RevisionCompacted,
     TooManyLearners,
     Unhealthy,
 )
@@ -503,6 +510,29 @@ class SnapshotChunk:
     blob: bytes
 
 
+class AlarmKind(str, Enum):
+    """What etcd raises an alarm for."""
+
+    NOSPACE = "NOSPACE"
+    """The database has reached its quota: no writes are taken."""
+
+    CORRUPT = "CORRUPT"
+    """The member's data differ from the others'."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that stands.
+
+    Attributes:
+        member_id: The member for which it was raised.
+        kind: `AlarmKind`, or what a later etcd has besides.
+    """
+
+    member_id: int
+    kind: str
+
+
 def _uint64(values: Mapping[str, Any], key: str) -> int:
     """Read a number that the gateway writes as a decimal string, and leaves out when it is 0."""
     return int(values.get(key, 0))
@@ -653,8 +683,58 @@ class EtcdEndpoint:
             NoQuorum: No quorum answered in time: alarms are kept in the replicated state.
             EtcdError: Anything else, as its class tells.
         """
+        return frozenset(alarm.member_id for alarm in self.standing_alarms())
+
+    def standing_alarms(self) -> tuple[Alarm, ...]:
+        """Ask for the alarms that stand, of all members.
+
+        Raises:
+            NoQuorum: No quorum answered in time: alarms are kept in the replicated state.
+            EtcdError: Anything else, as its class tells.
+        """
         answer = self._read("maintenance/alarm", {"action": "GET"}, self._timeouts.quorum)
-        return frozenset(_uint64(alarm, "memberID") for alarm in answer.get("alarms", ()))
+        return tuple(
+            Alarm(_uint64(alarm, "memberID"), str(alarm.get("alarm", "")))
+            for alarm in answer.get("alarms", ())
+        )
+
+    def disarm(self, member_id: int, kind: AlarmKind) -> None:
+        """Disarm an alarm; one that does not stand is fine.
+
+        Raises:
+            OutcomeUnknown: It may be disarmed, or be later.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change(
+            "maintenance/alarm",
+            {"action": "DEACTIVATE", "memberID": str(member_id), "alarm": kind.value},
+        )
+
+    def compact(self, revision: int) -> None:
+        """Drop the revisions before one, and wait until that is done.
+
+        Raises:
+            RevisionCompacted: It was done before.
+            OutcomeUnknown: It may be done, or be later.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change("kv/compaction", {"revision": str(revision), "physical": True})
+
+    def defragment(self, timeout: float) -> None:
+        """Defragment this member's database. It answers nothing else meanwhile.
+
+        Args:
+            timeout: Seconds to wait for it. The member goes on with it even then.
+
+        Raises:
+            Unreachable: It was not done in time, or the member does not answer.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._guarded(
+            lambda: self._authorized_post("maintenance/defragment", {}, timeout, changes=False),
+            "maintenance/defragment",
+            attempts=1,
+        )
 
     def linearizable_read(self) -> None:
         """Read a key through a quorum; what it holds does not matter.

@@ -25,6 +25,7 @@ from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
 from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
+from .operations import Operations, operation_of
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
@@ -246,6 +247,7 @@ class Function:
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
         self._secrets_read_at = float("-inf")
+        self._endpoints = self._make_endpoints()
         self._reconciler = self._make_reconciler()
 
     def _make_store(self) -> SnapshotStore | None:
@@ -271,9 +273,12 @@ class Function:
             keep=self.settings.snapshots.keep,
         )
 
+    def _make_endpoints(self) -> EtcdEndpoints:
+        return EtcdEndpoints(self._tls, self.settings.client_port, self._credentials)
+
     def _make_reconciler(self) -> Reconciler:
         settings = self.settings
-        endpoints = EtcdEndpoints(self._tls, settings.client_port, self._credentials)
+        endpoints = self._endpoints
         return Reconciler(
             group=self._group,
             observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
@@ -305,6 +310,26 @@ class Function:
                 raise
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
         self._reconciler.run(run_id, lambda: deadline - time.monotonic())
+
+    def operate(self, event: Mapping[str, Any], run_id: str, deadline: float) -> dict[str, Any]:
+        """Do what a person asks for; see `operations`.
+
+        Args:
+            event: The event that asks for it.
+            run_id: Another for each invocation.
+            deadline: When the invocation ends, on the monotonic clock.
+        """
+        self._refresh_secrets()
+        operations = Operations(
+            group=self._group,
+            observer=self._reconciler.observer,
+            endpoints=self._endpoints,
+            journal=self._journal,
+            policy=self.settings.policy,
+            telemetry=self.telemetry,
+            lease_seconds=self.settings.lease_seconds,
+        )
+        return operations.run(event, run_id, lambda: deadline - time.monotonic())
 
     def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
         group = self.settings.group
@@ -356,6 +381,7 @@ class Function:
         self._secrets_read_at = now
         if (tls, credentials) != (self._tls, self._credentials):
             self._tls, self._credentials = tls, credentials
+            self._endpoints = self._make_endpoints()
             self._reconciler = self._make_reconciler()
 
     def _secret(self, secret_id: str) -> str:
@@ -416,18 +442,21 @@ def _function() -> Function:
     return Function(Settings.read(os.environ))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, list[Any]]:  # noqa: ANN401
+def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
     """The entry point that Lambda calls.
 
     Args:
-        event: A batch of SQS messages, or a single event of EventBridge.
+        event: A batch of SQS messages, a single event of EventBridge, or what a person asks for.
         context: Lambda's context object, for the time that is left and the request id.
 
     Returns:
-        The report of batch item failures, always empty: what fails, fails as a whole, and is raised.
+        The answer to a person, as `operations` says. Otherwise the report of batch item failures,
+        always empty: what fails, fails as a whole, and is raised.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
+        if operation_of(event):
+            return _function().operate(event, context.aws_request_id, deadline)
         _function().handle(event, context.aws_request_id, deadline)
     except Exception as error:
         Telemetry(os.environ.get("QUORATE_CLUSTER", "")).log(

@@ -16,6 +16,7 @@ from .model import CompleteHook, Instance, RemoveMember, Stop, TakeSnapshot, Tra
 from .plan import plan
 from .snapshot import expected_seconds
 from .telemetry import PassMetrics
+from .view_json import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,6 +198,7 @@ class Reconciler:
                     reason=decision.reason,
                     arithmetic=decision.arithmetic,
                     outcome=str(outcome),
+                    view=digest(view),
                 )
             )
         return outcome
@@ -247,6 +249,7 @@ class Reconciler:
             action=name,
             arithmetic=decision.arithmetic,
             silent=dict(view.silent),
+            view=digest(view),
         )
         self.telemetry.decided(name)
         held = [view.first_seen.get(one.id, started) for one in view.instances if one.held]
@@ -255,6 +258,10 @@ class Reconciler:
                 quorate=view.quorate,
                 voters=len(view.voters),
                 healthy_voters=sum(voter.healthy for voter in view.voters),
+                alarms=sum(member.alarmed for member in view.members),
+                database_size=max(
+                    (member.status.db_size for member in view.members if member.status), default=0
+                ),
                 oldest_hook=started - min(held, default=started),
                 duration=self.clock() - started,
             )
