@@ -181,6 +181,12 @@ export class LocalDeployment {
     this.ticker = setInterval(() => this.track(this.tick()), seconds * 1000);
   }
 
+  /** Sends no more ticks, and waits for those on their way to the queue. */
+  public async stopTicks(): Promise<void> {
+    clearInterval(this.ticker);
+    await Promise.allSettled(this.ticks);
+  }
+
   /** Sends one tick as the schedule does. */
   public async tick(): Promise<void> {
     await this.send(
@@ -258,8 +264,7 @@ export class LocalDeployment {
 
   /** Stops everything that was started, and removes what was written. */
   public async stop(): Promise<void> {
-    clearInterval(this.ticker);
-    await Promise.allSettled(this.ticks);
+    await this.stopTicks();
     this.functionLog?.stop();
     await this.journalFollower?.stop();
     this.sqs?.destroy();
