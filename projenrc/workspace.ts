@@ -275,6 +275,14 @@ export class Workspace extends javascript.NodeProject {
       description: 'Compare python-retry with other packages, and write bench/results',
       steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
     });
+    this.addTask('bench:etcd-lifecycle', {
+      description: 'Measure the engine on real etcd, and write bench/results and the README',
+      env: { ...QUIET, TSX_TSCONFIG_PATH: 'tsconfig.dev.json' },
+      steps: [
+        { exec: SETUP },
+        { exec: 'node --import tsx bench/etcd-lifecycle/main.ts', receiveArgs: true },
+      ],
+    });
   }
 
   private addChecks(): void {
@@ -282,6 +290,7 @@ export class Workspace extends javascript.NodeProject {
       obj: {
         compilerOptions: {
           target: 'ES2022',
+          lib: ['ES2023'],
           module: 'node16',
           moduleResolution: 'node16',
           strict: true,
@@ -290,6 +299,7 @@ export class Workspace extends javascript.NodeProject {
           tsBuildInfoFile: '.cache/tsconfig.dev.tsbuildinfo',
           skipLibCheck: true,
           types: ['node'],
+          paths: { '@quorate/*': ['./packages/*/src/index.ts'] },
         },
         include: ['.projenrc.ts', 'projenrc', 'bench', 'release'],
       },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .etcd import (
     AskedLearner,
@@ -44,11 +44,16 @@ from .model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .auto_scaling import AutoScalingGroup
     from .etcd import EtcdEndpoint, EtcdEndpoints
     from .join import JoinParameters
     from .journal import Journal
     from .model import Action, ClusterView, Policy
+
+
+T = TypeVar("T")
 
 
 class Result(str, Enum):
@@ -159,15 +164,17 @@ class Actor:
             case HandOverJoin():
                 self._joins.hand_over(action.instance_id, action.join)
             case AddLearner():
-                member = self._voter(view).add_learner(self._policy.peer_url(action.address))
+                peer_url = self._policy.peer_url(action.address)
+                member = self._by_a_voter(view, lambda voter: voter.add_learner(peer_url))
                 self._journal.record_member(action.instance_id, member.id)
             case Promote():
-                self._voter(view).promote(action.member_id)
+                self._by_a_voter(view, lambda voter: voter.promote(action.member_id))
             case TransferLeadership():
                 leader = next(one for one in view.voters if one.id == action.leader_id)
                 self._endpoints.at(leader.host).transfer_leadership(action.target_id)
             case RemoveMember():
-                self._voter(view, other_than=action.member_id).remove(action.member_id)
+                member_id = action.member_id
+                self._by_a_voter(view, lambda voter: voter.remove(member_id), without=member_id)
             case CompleteHook():
                 return self._complete(action)
             case Wait() | Stop() | TakeSnapshot():
@@ -197,14 +204,27 @@ class Actor:
             return DONE
         return Outcome(Result.ALREADY, "the hook no longer holds the instance")
 
-    def _voter(self, view: ClusterView, *, other_than: int = 0) -> EtcdEndpoint:
-        """A voter to ask for a change: the leader if it may be, which forwards to nobody.
+    def _by_a_voter(
+        self, view: ClusterView, change: Callable[[EtcdEndpoint], T], *, without: int = 0
+    ) -> T:
+        """Have a voter carry out a change.
 
-        One that is well if there is such a one; with an alarm it can still change the membership.
+        The leader comes first, which forwards to nobody. A voter refuses a change as long as it has
+        not been connected to enough others for 5 s, by what it knows itself (etcd's strict
+        reconfiguration check): where the leader is new, one that has been there for longer accepts.
+        A refusal of that kind has changed nothing, so that another may be asked.
+
+        With an alarm a voter can still change the membership, but those that are well come first.
         """
-        answering = [voter for voter in view.voters if voter.status and voter.id != other_than]
-        if not answering:
-            raise EtcdError(None, "no voter answers that could be asked")
         leader = view.leader.id if view.leader else 0
-        chosen = max(answering, key=lambda voter: (voter.healthy, voter.id == leader))
-        return self._endpoints.at(chosen.host)
+        voters = sorted(
+            (voter for voter in view.voters if voter.status and voter.id != without),
+            key=lambda voter: (not voter.healthy, voter.id != leader),
+        )
+        refusal: EtcdError = EtcdError(None, "no voter answers that could be asked")
+        for voter in voters:
+            try:
+                return change(self._endpoints.at(voter.host))
+            except Unhealthy as error:  # noqa: PERF203 -- the next voter may accept
+                refusal = error
+        raise refusal

@@ -571,11 +571,13 @@ class Timeouts:
 
     Attributes:
         status: For a status, and for the read that goes with it.
+        starting: The same, of a member that is just starting.
         quorum: For a read that needs a quorum; etcd itself gives up after 7 s.
         change: For a change of membership or leadership; etcd itself gives up after 7 s.
     """
 
     status: float = 1.5
+    starting: float = 0.5
     quorum: float = 8.0
     change: float = 8.0
 
@@ -621,20 +623,25 @@ class EtcdEndpoint:
         )
         self._timeouts = timeouts or Timeouts()
 
-    def status(self, *, with_read: bool = False) -> StatusReport:
+    def status(self, *, with_read: bool = False, starting: bool = False) -> StatusReport:
         """Ask the member for its state; a learner and a member without quorum answer too.
 
         Args:
             with_read: Whether to ask for a linearizable read too, as `MemberStatus.reads` tells.
+            starting: Whether the member is just starting. That it does not answer yet is no failure
+                of its: it is asked once, for a short time, and its breaker hears nothing of it.
 
         Raises:
-            EtcdError: As the error's class tells; `Unreachable` after 2 s if it hangs.
+            EtcdError: As the error's class tells; `Unreachable` after 2 s if it hangs, after 1 s if
+                it is starting.
         """
-        answer = self._read("maintenance/status", {}, self._timeouts.status)
+        timeout = self._timeouts.starting if starting else self._timeouts.status
+        read = self._read_once if starting else self._read
+        answer = read("maintenance/status", {}, timeout)
         reads: bool | None = None
         if with_read:
             try:
-                self._linearizable_read(self._timeouts.status)
+                self._linearizable_read(read, timeout)
                 reads = True
             except (AskedLearner, LeaderChanged, NoQuorum, Unreachable):
                 reads = False
@@ -743,7 +750,7 @@ class EtcdEndpoint:
             NoQuorum: No quorum answered in time.
             EtcdError: Anything else, as its class tells.
         """
-        self._linearizable_read(self._timeouts.quorum)
+        self._linearizable_read(self._read, self._timeouts.quorum)
 
     def add_learner(self, peer_url: str) -> Member:
         """Add a member as a learner, which has no vote.
@@ -868,17 +875,22 @@ class EtcdEndpoint:
                 self._address,
             ) from error
 
-    def _linearizable_read(self, timeout: float) -> None:
+    def _linearizable_read(
+        self, read: Callable[[str, Mapping[str, Any], float], object], timeout: float
+    ) -> None:
         key = base64.b64encode(b"\0").decode()
-        self._read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
+        read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
 
     def _read(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         return self._guarded(
-            lambda: self._authorized_post(path, body, timeout, changes=False),
+            lambda: self._read_once(path, body, timeout),
             path,
             attempts=READ_ATTEMPTS,
             budget=timeout,
         )
+
+    def _read_once(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        return self._authorized_post(path, body, timeout, changes=False)
 
     def _change(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         def post() -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Observer:
         return replace(view, first_seen=self._journal.first_seen(waiting, now, records.first_seen))
 
     def _probe(self, addresses: Mapping[str, bool]) -> Answers:
-        """Ask members for their status at the same time; True asks for a linearizable read too."""
+        """Ask members for their status at the same time; True tells those that are just starting."""
         reports: dict[str, StatusReport] = {}
         silent: dict[str, str] = {}
         if not addresses:
@@ -123,7 +123,8 @@ class Observer:
 
         def ask(address: str) -> StatusReport | EtcdError:
             try:
-                return self._endpoints.at(address).status(with_read=addresses[address])
+                starting = addresses[address]
+                return self._endpoints.at(address).status(with_read=starting, starting=starting)
             except EtcdError as error:
                 return error
 

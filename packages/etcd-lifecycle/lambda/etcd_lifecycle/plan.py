@@ -56,6 +56,15 @@ from .situation import Situation
 if TYPE_CHECKING:
     from .guard import Verdict
 
+STARTING_SECONDS = 20.0
+"""How long a new learner is looked at again within an invocation although it does not answer.
+
+Its instance looks for its configuration every few seconds, and etcd then serves nobody before it has
+published its name. When the leader sends it a snapshot (it does when its log does not reach back to
+the beginning), that drops the connections to all peers and the publication with them: etcd publishes
+again after 7 s (measured on etcd 3.6.16).
+"""
+
 
 def plan(view: ClusterView, policy: Policy, now: float) -> Decision:
     """Decides what to do next.
@@ -418,7 +427,8 @@ class _Planner(Situation):
                 HandOverJoin(instance.id, join), f"{instance.id} is told how to join the cluster"
             )
         if learner.status is None:
-            return self.say(Wait(), f"{instance.id} is starting its member")
+            soon = instance.launch_waits and self.age(str(learner.id)) < STARTING_SECONDS
+            return self.say(Wait(soon=soon), f"{instance.id} is starting its member")
         return self.promote(learner)
 
     def give_up(self, learner: Member, instance: Instance | None) -> Decision:

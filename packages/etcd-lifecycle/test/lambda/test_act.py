@@ -46,7 +46,11 @@ JOIN = JoinConfiguration("i-4", "i-4=http://192.0.2.4:2380", "existing", "main")
 
 
 class Parts:
-    """Stand-ins for the four parts that an actor works with; each writes down what it is asked."""
+    """Stand-ins for the four parts that an actor works with; each writes down what it is asked.
+
+    Attributes:
+        answers: What a method answers, or raises; of a list, one after the other.
+    """
 
     def __init__(self):
         self.asked = []
@@ -84,6 +88,8 @@ def _method(parts, name):
     def method(_self, *arguments):
         parts.asked.append((name, *arguments))
         answer = parts.answers.get(name, True)
+        if isinstance(answer, list):
+            answer = answer.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -125,6 +131,33 @@ def test_a_voter_that_is_not_well_is_not_asked(parts):
     parts.actor().act(Promote(member_id(9)), seen)
 
     assert parts.asked[0] == ("at", address(3))
+
+
+def test_a_change_that_a_new_leader_refuses_is_put_to_a_voter_that_has_been_there_for_longer(parts):
+    parts.answers["remove"] = [Unhealthy(14, "unhealthy cluster"), True]
+    outcome = parts.actor().act(RemoveMember(member_id(3)), THREE)
+
+    assert outcome.result is Result.DONE
+    assert parts.asked == [
+        ("at", address(1)),
+        ("remove", member_id(3)),
+        ("at", address(2)),
+        ("remove", member_id(3)),
+    ]
+
+
+def test_a_change_that_every_voter_refuses_is_not_for_now(parts):
+    parts.answers["promote"] = Unhealthy(14, "unhealthy cluster")
+
+    assert parts.actor().act(Promote(member_id(9)), THREE).result is Result.NOT_NOW
+    assert [host for name, host in parts.asked if name == "at"] == [address(n) for n in (1, 2, 3)]
+
+
+def test_a_change_of_which_nothing_was_heard_is_put_to_nobody_else(parts):
+    parts.answers["remove"] = OutcomeUnknown(None, "no answer in time")
+
+    assert parts.actor().act(RemoveMember(member_id(3)), THREE).result is Result.UNKNOWN
+    assert parts.asked == [("at", address(1)), ("remove", member_id(3))]
 
 
 def test_the_leadership_is_handed_over_by_the_leader_itself(parts):

@@ -334,15 +334,21 @@ def test_the_join_configuration_names_every_peer_url_and_uses_the_scheme_and_por
 
 def test_a_join_configuration_that_no_longer_fits_is_handed_over_anew():
     told = joined(view(HEALTHY, Slot("unstarted", "Pending:Wait")), 2)
-    assert action(told) == Wait()
+    assert action(told) == Wait(soon=True)
 
     other = replace(told.joins["i-2"], initial_cluster="i-7=http://192.0.2.7:2380")
     changed = replace(told, joins={"i-2": other})
     assert action(changed) == HandOverJoin("i-2", told.joins["i-2"])
 
 
-def test_a_learner_that_was_told_how_to_join_is_waited_for_at_the_next_tick():
-    assert action(joined(view(HEALTHY, Slot("unstarted", "Pending:Wait")), 2)) == Wait()
+@pytest.mark.parametrize(("age", "soon"), [(0, True), (19, True), (20, False), (200, False)])
+def test_a_learner_that_was_told_how_to_join_is_looked_at_again_as_long_as_it_may_be_starting(
+    age, soon
+):
+    first_seen = {str(member_id(2)): NOW - age}
+    seen = view(HEALTHY, Slot("unstarted", "Pending:Wait"), first_seen=first_seen)
+
+    assert action(joined(seen, 2)) == Wait(soon=soon)
 
 
 def test_a_learner_on_an_instance_that_no_launch_hook_holds_is_told_nothing():

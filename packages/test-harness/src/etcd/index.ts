@@ -12,6 +12,7 @@ export {
 } from './binary';
 export { EtcdCluster, type EtcdClusterProps, type EtcdTimeout } from './cluster';
 export { type EtcdSnapshotStatus, Etcdutl } from './etcdutl';
+export { fillDatabase } from './fill-database';
 export {
   type EtcdCallOptions,
   EtcdError,

@@ -285,6 +285,16 @@ def test_a_member_that_hangs():
             endpoint.remove(1)
 
 
+def test_a_member_that_is_just_starting_is_asked_once_each_time_however_long_it_is_silent(server):
+    endpoint = server.answer((None, b""))
+    for _ in range(12):
+        with pytest.raises(Unreachable):
+            endpoint.status(with_read=True, starting=True)
+    assert len(server.requests) == 12
+    endpoint = server.answer((200, {"version": "3.6.1"}))
+    assert endpoint.status(with_read=True, starting=True).status.reads
+
+
 def test_an_endpoint_keeps_its_breaker_until_its_address_is_given_up():
     endpoints = EtcdEndpoints()
     first, second = endpoints.at("10.0.0.1"), endpoints.at("10.0.0.2")
