@@ -55,6 +55,11 @@ export interface LocalDeploymentProps {
    */
   readonly tls?: boolean | LocalDeploymentTls;
   /**
+   * The value of the secret with the user as whom the function logs in.
+   * @default - it does not log in
+   */
+  readonly auth?: Readonly<Record<string, string>>;
+  /**
    * The etcd that the instances run.
    * @default - what `resolveEtcd()` finds or builds
    */
@@ -283,6 +288,7 @@ export class LocalDeployment {
       clusterName: CLUSTER,
       size: props.size ?? 3,
       tls,
+      auth: props.auth,
       environment: props.environment,
       snapshots: props.snapshots,
     });

@@ -231,7 +231,12 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
 }
 """What etcd's messages mean, without their prefix ``etcdserver: ``."""
 
-_GATEWAY_REFUSED: Final = ("use of closed network connection", "broken pipe", "tls: ")
+_GATEWAY_REFUSED: Final = (
+    "broken pipe",
+    "connection closed",  # etcd 3.4, which says one of these at random
+    "tls: ",
+    "use of closed network connection",
+)
 """What the gateway says when its own server does not accept its certificate."""
 
 _COMMON_NAME_REFUSED: Final = b"CommonName of client"
