@@ -11,7 +11,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -31,9 +31,11 @@ from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .events import Message
+
+T = TypeVar("T")
 
 _REQUIRED = (
     "QUORATE_CLUSTER",
@@ -285,11 +287,12 @@ class Function:
             lease_seconds=settings.lease_seconds,
         )
 
-    def handle(self, event: Mapping[str, Any], run_id: str, deadline: float) -> None:
+    def handle(self, event: object, run_id: str, deadline: float) -> None:
         """Take the hints of an invocation.
 
         Args:
-            event: A batch of SQS messages, or a single event of EventBridge.
+            event: A batch of SQS messages, or a single event of EventBridge; anything else is
+                malformed.
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
@@ -306,12 +309,12 @@ class Function:
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
         self._reconciler.run(run_id, lambda: deadline - time.monotonic())
 
-    def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
+    def _messages(self, event: object) -> list[tuple[str, Message]]:
         group = self.settings.group
-        if "Records" not in event:
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not isinstance(records, list):
             return [(json.dumps(event), read_event(event, group))]
-        bodies = [str(record.get("body", "")) for record in event["Records"]]
-        return [(body, read_message(body, group)) for body in bodies]
+        return [(body, read_message(body, group)) for body in map(_body, records)]
 
     def _take(self, text: str, message: Message) -> bool:
         """Whether a message is a reason to look."""
@@ -349,16 +352,20 @@ class Function:
         if now - self._secrets_read_at < SECRET_SECONDS:
             return
         settings = self.settings
-        tls = read_certificate(self._secret(settings.tls_secret)) if settings.tls_secret else None
-        credentials = (
-            read_credentials(self._secret(settings.auth_secret)) if settings.auth_secret else None
+        tls = self._read_secret("QUORATE_TLS_SECRET", settings.tls_secret, read_certificate)
+        credentials = self._read_secret(
+            "QUORATE_AUTH_SECRET", settings.auth_secret, read_credentials
         )
         self._secrets_read_at = now
         if (tls, credentials) != (self._tls, self._credentials):
             self._tls, self._credentials = tls, credentials
             self._reconciler = self._make_reconciler()
 
-    def _secret(self, secret_id: str) -> str:
+    def _read_secret(
+        self, variable: str, secret_id: str | None, read: Callable[[str], T]
+    ) -> T | None:
+        if secret_id is None:
+            return None
         try:
             answer = self._secrets.call(
                 lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
@@ -366,9 +373,21 @@ class Function:
             )
         except ClientError as error:
             raise ConfigurationError(
-                f"the secret {secret_id} cannot be read: {explain(error)}"
+                f"the secret {secret_id}, which {variable} names, cannot be read: {explain(error)}"
             ) from error
-        return answer.get("SecretString", "")
+        try:
+            return read(answer.get("SecretString", ""))
+        except ConfigurationError as error:
+            # From none: what the secret holds must not get into a traceback.
+            raise ConfigurationError(
+                f"the secret {secret_id}, which {variable} names: {error}"
+            ) from None
+
+
+def _body(record: object) -> str:
+    """The text of a message; of a record that is no message, as another service sends, all of it."""
+    body = record.get("body") if isinstance(record, dict) else None
+    return body if isinstance(body, str) else json.dumps(record)
 
 
 def read_certificate(text: str) -> TlsMaterial:
@@ -380,7 +399,7 @@ def read_certificate(text: str) -> TlsMaterial:
     value = _texts(text, "ca", "certificate", "key")
     if value is None:
         raise ConfigurationError(
-            "the TLS secret must be a JSON object with the keys ca, certificate and key, each a "
+            "it must be a JSON object with the keys ca, certificate and key, each a "
             "text in PEM form"
         )
     return TlsMaterial(value["ca"], value["certificate"], value["key"])
@@ -393,9 +412,10 @@ def read_credentials(text: str) -> Credentials:
         ConfigurationError: It is something else. The error shows nothing of the secret.
     """
     value = _texts(text, "username", "password")
-    if value is None or not value["username"]:
+    if value is None or not all(value.values()):
         raise ConfigurationError(
-            "the auth secret must be a JSON object with the keys username and password, each a text"
+            "it must be a JSON object with the keys username and password, each a text, and neither "
+            "of them empty"
         )
     return Credentials(value["username"], value["password"])
 
@@ -416,7 +436,7 @@ def _function() -> Function:
     return Function(Settings.read(os.environ))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, list[Any]]:  # noqa: ANN401
+def handle(event: object, context: Any) -> dict[str, list[Any]]:  # noqa: ANN401
     """The entry point that Lambda calls.
 
     Args:
