@@ -4,6 +4,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
@@ -128,6 +130,7 @@ export class LocalDeployment {
   private functionLog: FunctionLog | undefined;
   private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
+  private deployed: CdkDeployment | undefined;
   private sqs: SQSClient | undefined;
   private queueUrl = '';
   private deadLetterQueueUrl = '';
@@ -143,6 +146,11 @@ export class LocalDeployment {
   /** Options for the constructor of a client of the AWS SDK, for what the emulator holds. */
   public clientConfig(): ReturnType<Ministack['clientConfig']> {
     return made(this.ministack).clientConfig();
+  }
+
+  /** The name or ARN of the one resource of a type whose logical id starts with `prefix`. */
+  public physicalId(type: string, prefix: string): string {
+    return physicalIdOf(made(this.deployed), type, prefix);
   }
 
   /** What the function logs. */
@@ -186,18 +194,23 @@ export class LocalDeployment {
     this.ticker = setInterval(() => this.track(this.tick()), seconds * 1000);
   }
 
-  /** Sends one tick as the schedule does. */
-  public async tick(): Promise<void> {
-    await this.send(
-      JSON.stringify({
-        version: '0',
-        id: randomUUID(),
-        'detail-type': 'Scheduled Event',
-        source: 'aws.events',
-        time: new Date().toISOString(),
-        detail: {},
-      }),
-    );
+  /** Sends no more ticks. */
+  public stopTicks(): void {
+    clearInterval(this.ticker);
+  }
+
+  /** Sends one tick as the schedule does, and returns the message. */
+  public async tick(): Promise<string> {
+    const body = JSON.stringify({
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'Scheduled Event',
+      source: 'aws.events',
+      time: new Date().toISOString(),
+      detail: {},
+    });
+    await this.send(body);
+    return body;
   }
 
   /** Puts a message into the cluster's queue. */
@@ -212,12 +225,32 @@ export class LocalDeployment {
     );
   }
 
-  /** Takes the messages out of the dead-letter queue. */
+  /** Takes up to ten messages out of the dead-letter queue. */
   public async deadLetters(): Promise<string[]> {
-    const { Messages = [] } = await made(this.sqs).send(
-      new ReceiveMessageCommand({ QueueUrl: this.deadLetterQueueUrl, MaxNumberOfMessages: 10 }),
+    const sqs = made(this.sqs);
+    const QueueUrl = this.deadLetterQueueUrl;
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
     );
+    for (const { ReceiptHandle } of Messages) {
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
     return Messages.map((message) => message.Body ?? '');
+  }
+
+  /** How many messages are in the cluster's queue, those that are being handled included. */
+  public async queuedMessages(): Promise<number> {
+    const { Attributes = {} } = await made(this.sqs).send(
+      new GetQueueAttributesCommand({
+        QueueUrl: this.queueUrl,
+        AttributeNames: [
+          'ApproximateNumberOfMessages',
+          'ApproximateNumberOfMessagesNotVisible',
+          'ApproximateNumberOfMessagesDelayed',
+        ],
+      }),
+    );
+    return Object.values(Attributes).reduce((sum, number) => sum + Number(number), 0);
   }
 
   /**
@@ -263,7 +296,7 @@ export class LocalDeployment {
 
   /** Stops everything that was started, and removes what was written. */
   public async stop(): Promise<void> {
-    clearInterval(this.ticker);
+    this.stopTicks();
     await Promise.allSettled(this.ticks);
     this.functionLog?.stop();
     await this.journalFollower?.stop();
@@ -302,17 +335,14 @@ export class LocalDeployment {
     const deployed = await CdkDeployment.deploy(ministack, assembly, STACK, {
       omitResourceTypes: OMITTED_RESOURCE_TYPES,
     });
-    this.queueUrl = physicalIdOf(deployed, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
-    this.deadLetterQueueUrl = physicalIdOf(
-      deployed,
-      'AWS::SQS::Queue',
-      'EtcdLifecycleDeadLetterQueue',
-    );
-    this.groupName = physicalIdOf(deployed, 'AWS::AutoScaling::AutoScalingGroup', 'Etcd');
+    this.deployed = deployed;
+    this.queueUrl = this.physicalId('AWS::SQS::Queue', 'EtcdLifecycleQueue');
+    this.deadLetterQueueUrl = this.physicalId('AWS::SQS::Queue', 'EtcdLifecycleDeadLetterQueue');
+    this.groupName = this.physicalId('AWS::AutoScaling::AutoScalingGroup', 'Etcd');
     this.functionLog = FunctionLog.follow(ministack.logFile);
     this.journalFollower = new JournalFollower(
       ministack.clientConfig(),
-      physicalIdOf(deployed, 'AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable'),
+      this.physicalId('AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable'),
       CLUSTER,
     );
     progress('stack deployed by CloudFormation');
@@ -360,7 +390,7 @@ export class LocalDeployment {
     };
   }
 
-  private track(tick: Promise<void>): void {
+  private track(tick: Promise<unknown>): void {
     const tracked = tick
       .catch((error) => this.failedTicks.push(error))
       .finally(() => this.ticks.delete(tracked));

@@ -6,6 +6,10 @@ import { enableAuthentication, ROOT } from '../lambda/edges/authentication';
 import { releases } from './releases';
 
 const SIZE = 3;
+/** Few, as two such clusters may run at once on a machine that is busy with more. */
+const WRITES_PER_SECOND = 25;
+/** How much of the function's log is shown when something went wrong. */
+const LOG_LINES = 6;
 /** How many addresses each release has. */
 const ADDRESSES = 40;
 
@@ -44,7 +48,11 @@ export function testReplacements(
         await enableAuthentication(gateway);
         gateway.close();
       }
-      load = WriteLoad.start({ ...client, endpoints: () => deployment.clientUrls() });
+      load = WriteLoad.start({
+        ...client,
+        endpoints: () => deployment.clientUrls(),
+        ratePerSecond: WRITES_PER_SECOND,
+      });
     });
 
     afterAll(async () => {
@@ -58,7 +66,13 @@ export function testReplacements(
      * the journal is read a little later than it is written.
      */
     async function settle(hooks: number): Promise<void> {
-      await deployment.waitUntilInService(SIZE, 90);
+      await deployment.waitUntilInService(SIZE, 90).catch((error: Error) => {
+        const said = deployment.log.lines.slice(-LOG_LINES).map((line) => JSON.stringify(line));
+        throw new Error(
+          [error.message, ...said, JSON.stringify(load?.progress() ?? 'no load')].join('\n'),
+          { cause: error },
+        );
+      });
       completedHooks += hooks;
       const completed = () =>
         deployment.journal.records.filter(({ kind }) => kind === 'CompleteHook').length;
