@@ -1,11 +1,14 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { getPythonRetryUtils } from '@quorate/python-retry';
+import { getPythonRetryUtils, type PythonRetryFeature } from '@quorate/python-retry';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 
 /** The Python that is deployed; the same folder in the sources and in the published package. */
 const LAMBDA_DIRECTORY = join(__dirname, '..', 'lambda');
+
+/** What the Python uses of the retry utilities. */
+const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'aws'];
 
 /** The handler of the function that runs the code of `createEtcdLifecycleLambdaCode`. */
 export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
@@ -44,5 +47,8 @@ function bundle(directory: string): void {
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(join(LAMBDA_DIRECTORY, file), target);
   }
-  writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils());
+  writeFileSync(
+    join(directory, 'python_retry.py'),
+    getPythonRetryUtils({ features: RETRY_FEATURES }),
+  );
 }
