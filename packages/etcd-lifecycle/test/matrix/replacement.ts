@@ -115,7 +115,9 @@ export function testReplacements(
 
     test('has a follower replaced', async () => {
       const follower = deployment.instances().find((one) => one.instanceId !== observer.leader);
-      expect(await replace(follower?.instanceId ?? '')).toEqual([
+      const done = await replace(follower?.instanceId ?? '');
+      // On a busy machine it may have been elected in between, and hand over.
+      expect(done.filter((kind) => kind !== 'TransferLeadership')).toEqual([
         ...['AddLearner', 'Promote', 'RemoveMember'],
       ]);
     });
