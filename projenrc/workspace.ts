@@ -105,6 +105,7 @@ export class Workspace extends javascript.NodeProject {
     addPython(this);
     this.addChecks();
     this.addLongSuites();
+    this.addMatrix();
     this.addBenchmarks();
     addPublishing(this, SETUP);
     addCi(this);
@@ -266,6 +267,23 @@ export class Workspace extends javascript.NodeProject {
         ...[1, 2, 3, 4].map((members) => ({
           exec: `python packages/etcd-lifecycle/test/lambda/explore_plan.py --members ${members} --runs`,
         })),
+      ],
+    });
+  }
+
+  private addMatrix(): void {
+    this.addTask('test:matrix', {
+      description:
+        'Test every release of etcd, old ones too: plain, with TLS and with authentication',
+      env: QUIET,
+      steps: [
+        { exec: SETUP },
+        { exec: `${ETCD} all`, name: 'etcd' },
+        {
+          exec: "jest --ci --maxWorkers=2 --testMatch '<rootDir>/test/**/*.matrix.ts'",
+          cwd: 'packages/etcd-lifecycle',
+          receiveArgs: true,
+        },
       ],
     });
   }

@@ -4,6 +4,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
@@ -54,6 +56,11 @@ export interface LocalDeploymentProps {
    * @default false
    */
   readonly tls?: boolean | LocalDeploymentTls;
+  /**
+   * The value of the secret with the user as whom the function logs in.
+   * @default - it does not log in
+   */
+  readonly auth?: Readonly<Record<string, string>>;
   /**
    * The etcd that the instances run.
    * @default - what `resolveEtcd()` finds or builds
@@ -137,6 +144,7 @@ export class LocalDeployment {
   private functionLog: FunctionLog | undefined;
   private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
+  private deployed: CdkDeployment | undefined;
   private sqs: SQSClient | undefined;
   private queueUrl = '';
   private deadLetterQueueUrl = '';
@@ -157,6 +165,11 @@ export class LocalDeployment {
   /** Environment variables for programs that use the AWS SDK, for what the emulator holds. */
   public environment(): Record<string, string> {
     return made(this.ministack).env();
+  }
+
+  /** The name or ARN of the one resource of a type whose logical id starts with `prefix`. */
+  public physicalId(type: string, prefix: string): string {
+    return physicalIdOf(made(this.deployed), type, prefix);
   }
 
   /** What the function logs. */
@@ -206,18 +219,18 @@ export class LocalDeployment {
     await Promise.allSettled(this.ticks);
   }
 
-  /** Sends one tick as the schedule does. */
-  public async tick(): Promise<void> {
-    await this.send(
-      JSON.stringify({
-        version: '0',
-        id: randomUUID(),
-        'detail-type': 'Scheduled Event',
-        source: 'aws.events',
-        time: new Date().toISOString(),
-        detail: {},
-      }),
-    );
+  /** Sends one tick as the schedule does, and returns the message. */
+  public async tick(): Promise<string> {
+    const body = JSON.stringify({
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'Scheduled Event',
+      source: 'aws.events',
+      time: new Date().toISOString(),
+      detail: {},
+    });
+    await this.send(body);
+    return body;
   }
 
   /** Puts a message into the cluster's queue. */
@@ -232,12 +245,32 @@ export class LocalDeployment {
     );
   }
 
-  /** Takes the messages out of the dead-letter queue. */
+  /** Takes up to ten messages out of the dead-letter queue. */
   public async deadLetters(): Promise<string[]> {
-    const { Messages = [] } = await made(this.sqs).send(
-      new ReceiveMessageCommand({ QueueUrl: this.deadLetterQueueUrl, MaxNumberOfMessages: 10 }),
+    const sqs = made(this.sqs);
+    const QueueUrl = this.deadLetterQueueUrl;
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
     );
+    for (const { ReceiptHandle } of Messages) {
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
     return Messages.map((message) => message.Body ?? '');
+  }
+
+  /** How many messages are in the cluster's queue, those that are being handled included. */
+  public async queuedMessages(): Promise<number> {
+    const { Attributes = {} } = await made(this.sqs).send(
+      new GetQueueAttributesCommand({
+        QueueUrl: this.queueUrl,
+        AttributeNames: [
+          'ApproximateNumberOfMessages',
+          'ApproximateNumberOfMessagesNotVisible',
+          'ApproximateNumberOfMessagesDelayed',
+        ],
+      }),
+    );
+    return Object.values(Attributes).reduce((sum, number) => sum + Number(number), 0);
   }
 
   /**
@@ -307,6 +340,7 @@ export class LocalDeployment {
       clusterName: CLUSTER,
       size: props.size ?? 3,
       tls,
+      auth: props.auth,
       environment: props.environment,
       snapshots: props.snapshots,
     });
@@ -320,15 +354,12 @@ export class LocalDeployment {
     const deployed = await CdkDeployment.deploy(ministack, assembly, STACK, {
       omitResourceTypes: OMITTED_RESOURCE_TYPES,
     });
-    this.queueUrl = physicalIdOf(deployed, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
-    this.deadLetterQueueUrl = physicalIdOf(
-      deployed,
-      'AWS::SQS::Queue',
-      'EtcdLifecycleDeadLetterQueue',
-    );
-    this.groupName = physicalIdOf(deployed, 'AWS::AutoScaling::AutoScalingGroup', 'Etcd');
-    this.functionName = physicalIdOf(deployed, 'AWS::Lambda::Function', 'EtcdLifecycleFunction');
-    this.tableName = physicalIdOf(deployed, 'AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable');
+    this.deployed = deployed;
+    this.queueUrl = this.physicalId('AWS::SQS::Queue', 'EtcdLifecycleQueue');
+    this.deadLetterQueueUrl = this.physicalId('AWS::SQS::Queue', 'EtcdLifecycleDeadLetterQueue');
+    this.groupName = this.physicalId('AWS::AutoScaling::AutoScalingGroup', 'Etcd');
+    this.functionName = this.physicalId('AWS::Lambda::Function', 'EtcdLifecycleFunction');
+    this.tableName = this.physicalId('AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable');
     this.functionLog = FunctionLog.follow(ministack.logFile);
     this.journalFollower = new JournalFollower(ministack.clientConfig(), this.tableName, CLUSTER);
     progress('stack deployed by CloudFormation');
@@ -377,7 +408,7 @@ export class LocalDeployment {
     };
   }
 
-  private track(tick: Promise<void>): void {
+  private track(tick: Promise<unknown>): void {
     const tracked = tick
       .catch((error) => this.failedTicks.push(error))
       .finally(() => this.ticks.delete(tracked));

@@ -1,9 +1,12 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { getPythonRetryUtils } from '@quorate/python-retry';
+import { getPythonRetryUtils, type PythonRetryFeature } from '@quorate/python-retry';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { packageFolder } from './package-folder';
+
+/** What the Python uses of the retry utilities. */
+const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'aws'];
 
 /** The handler of the function that runs the code of `createEtcdLifecycleLambdaCode`. */
 export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
@@ -43,5 +46,8 @@ function bundle(sources: string, directory: string): void {
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(join(sources, file), target);
   }
-  writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils());
+  writeFileSync(
+    join(directory, 'python_retry.py'),
+    getPythonRetryUtils({ features: RETRY_FEATURES }),
+  );
 }

@@ -237,8 +237,18 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
 }
 """What etcd's messages mean, without their prefix ``etcdserver: ``."""
 
-_GATEWAY_REFUSED: Final = ("use of closed network connection", "broken pipe", "tls: ")
-"""What the gateway says when its own server does not accept its certificate."""
+_GATEWAY_REFUSED: Final = (
+    "broken pipe",
+    "connection closed",
+    "connection reset by peer",
+    "tls: ",
+    "use of closed network connection",
+)
+"""What the gateway says when its own server does not accept its certificate.
+
+Which of these it is differs by version and from one connection to the next (measured on 3.4.23,
+3.5.16, 3.5.35, 3.6.16 and 3.7.3), as the server closes the connection while the gateway writes.
+"""
 
 _COMMON_NAME_REFUSED: Final = b"CommonName of client"
 """What the gateway says to a client certificate with a common name while authentication is on."""
@@ -645,21 +655,21 @@ class EtcdEndpoint:
                 reads = True
             except (AskedLearner, LeaderChanged, NoQuorum, Unreachable):
                 reads = False
-        header = answer.get("header", {})
-        return StatusReport(
-            cluster_id=_uint64(header, "cluster_id"),
-            member_id=_uint64(header, "member_id"),
-            learner=answer.get("isLearner", False),
-            status=MemberStatus(
-                leader=_uint64(answer, "leader"),
-                raft_term=_uint64(answer, "raftTerm"),
-                raft_index=_uint64(answer, "raftIndex"),
-                applied_index=_uint64(answer, "raftAppliedIndex"),
-                version=answer.get("version", ""),
-                db_size=_uint64(answer, "dbSize"),
-                reads=reads,
-            ),
-        )
+        with self._reading(answer):
+            return StatusReport(
+                cluster_id=_uint64(answer["header"], "cluster_id"),
+                member_id=_uint64(answer["header"], "member_id"),
+                learner=answer.get("isLearner", False),
+                status=MemberStatus(
+                    leader=_uint64(answer, "leader"),
+                    raft_term=_uint64(answer, "raftTerm"),
+                    raft_index=_uint64(answer, "raftIndex"),
+                    applied_index=_uint64(answer, "raftAppliedIndex"),
+                    version=answer.get("version", ""),
+                    db_size=_uint64(answer, "dbSize"),
+                    reads=reads,
+                ),
+            )
 
     def member_list(self, *, version: str = "") -> MemberList:
         """Ask for the members as a quorum has them: this is also the probe for a quorum.
@@ -676,12 +686,12 @@ class EtcdEndpoint:
         if not lists_linearizably(version):
             self.linearizable_read()
         answer = self._read("cluster/member/list", {"linearizable": True}, self._timeouts.quorum)
-        header = answer.get("header", {})
-        return MemberList(
-            cluster_id=_uint64(header, "cluster_id"),
-            member_id=_uint64(header, "member_id"),
-            members=tuple(_member(values) for values in answer.get("members", ())),
-        )
+        with self._reading(answer):
+            return MemberList(
+                cluster_id=_uint64(answer["header"], "cluster_id"),
+                member_id=_uint64(answer["header"], "member_id"),
+                members=tuple(_member(values) for values in answer.get("members", ())),
+            )
 
     def alarms(self) -> frozenset[int]:
         """Ask for the ids of the members for which an alarm (NOSPACE, CORRUPT) stands.
@@ -700,10 +710,11 @@ class EtcdEndpoint:
             EtcdError: Anything else, as its class tells.
         """
         answer = self._read("maintenance/alarm", {"action": "GET"}, self._timeouts.quorum)
-        return tuple(
-            Alarm(_uint64(alarm, "memberID"), str(alarm.get("alarm", "")))
-            for alarm in answer.get("alarms", ())
-        )
+        with self._reading(answer):
+            return tuple(
+                Alarm(_uint64(alarm, "memberID"), str(alarm.get("alarm", "")))
+                for alarm in answer.get("alarms", ())
+            )
 
     def disarm(self, member_id: int, kind: AlarmKind) -> None:
         """Disarm an alarm; one that does not stand is fine.
@@ -773,7 +784,8 @@ class EtcdEndpoint:
             answer = self._change("cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
         except MemberNotFound as error:
             raise RecentlyRemoved(error.code, error.message, error.endpoint) from error
-        return _member(answer["member"])
+        with self._reading(answer):
+            return _member(answer["member"])
 
     def promote(self, member_id: int) -> None:
         """Make a learner a voter.
@@ -817,7 +829,8 @@ class EtcdEndpoint:
             EtcdError: As the error's class tells.
         """
         answer = self._read("maintenance/status", {}, self._timeouts.status)
-        return _uint64(answer.get("header", {}), "revision")
+        with self._reading(answer):
+            return _uint64(answer["header"], "revision")
 
     def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
         """Stream the database as the member has it now: its file, and the SHA-256 of that.
@@ -874,6 +887,22 @@ class EtcdEndpoint:
                 f"a line of the snapshot is none of etcd's: {line[:_EXCERPT]!r}",
                 self._address,
             ) from error
+
+    @contextlib.contextmanager
+    def _reading(self, answer: Mapping[str, Any]) -> Iterator[None]:
+        """Take an answer apart that something other than etcd may have given."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"JSON that etcd does not answer: {json.dumps(answer)}") from error
+
+    def _foreign(self, what: str) -> NotEtcd:
+        shown = what if len(what) <= _EXCERPT else f"{what[:_EXCERPT]}..."
+        return NotEtcd(
+            None,
+            f"{shown}; something other than etcd listens here, or a proxy stands in between",
+            self._address,
+        )
 
     def _linearizable_read(
         self, read: Callable[[str, Mapping[str, Any], float], object], timeout: float
@@ -942,7 +971,8 @@ class EtcdEndpoint:
 
     def _log_in(self, user: Mapping[str, str]) -> str:
         answer = self._post("auth/authenticate", user, LOGIN_TIMEOUT, changes=False)
-        return str(answer["token"])
+        with self._reading(answer):
+            return str(answer["token"])
 
     def _post(
         self,
@@ -1020,6 +1050,14 @@ class EtcdEndpoint:
         except ssl.SSLError as error:
             connection.close()
             raise _tls_problem(error, self._address, certificate=self._has_certificate) from error
+        except TimeoutError as error:
+            connection.close()
+            raise Unreachable(
+                None,
+                f"no connection within {connect_timeout:g} s: the machine is down or hangs, or its "
+                f"security group does not let this client in at port {self.port}",
+                self._address,
+            ) from error
         except OSError as error:
             connection.close()
             kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
@@ -1045,7 +1083,6 @@ class EtcdEndpoint:
         return Unreachable(None, told, self._address)
 
     def _answer(self, status: int, text: bytes) -> dict[str, Any]:
-        excerpt = text[:_EXCERPT].decode(errors="replace")
         if _COMMON_NAME_REFUSED in text:
             raise TlsProblem(
                 None,
@@ -1057,25 +1094,21 @@ class EtcdEndpoint:
         try:
             answer = json.loads(text)
         except ValueError as error:
-            raise NotEtcd(
-                None,
-                f"HTTP {status} with a body that is no JSON ({excerpt!r}): something other than "
-                "etcd listens here, or a proxy stands in between",
-                self._address,
-            ) from error
+            told = text[:_EXCERPT].decode(errors="replace")
+            raise self._foreign(f"HTTP {status} with a body that is no JSON: {told!r}") from error
         if not isinstance(answer, dict):
-            raise NotEtcd(None, f"HTTP {status} with JSON of no object: {excerpt!r}", self._address)
-        if "code" in answer:
+            raise self._foreign(f"HTTP {status} with JSON of no object: {answer!r}")
+        if isinstance(answer.get("code"), int):
             message = answer.get("message") or answer.get("error") or "no message"
             raise _meaning(
-                int(answer["code"]),
+                answer["code"],
                 str(message),
                 self._address,
                 tls=self._tls is not None,
                 user=self._session.user if self._session else None,
             )
         if status != http.client.OK:
-            raise NotEtcd(None, f"HTTP {status} without a code: {excerpt!r}", self._address)
+            raise self._foreign(f"HTTP {status} without a code of gRPC: {json.dumps(answer)}")
         return answer
 
 

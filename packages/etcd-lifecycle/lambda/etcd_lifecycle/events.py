@@ -45,7 +45,7 @@ def read_message(body: str, group: str) -> Message:
     """
     try:
         event = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of what is nested without end
         return Malformed(f"no JSON: {error}")
     return read_event(event, group)
 

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -32,9 +32,11 @@ from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .events import Message
+
+T = TypeVar("T")
 
 _REQUIRED = (
     "QUORATE_CLUSTER",
@@ -290,11 +292,12 @@ class Function:
             lease_seconds=settings.lease_seconds,
         )
 
-    def handle(self, event: Mapping[str, Any], run_id: str, deadline: float) -> None:
+    def handle(self, event: object, run_id: str, deadline: float) -> None:
         """Take the hints of an invocation.
 
         Args:
-            event: A batch of SQS messages, or a single event of EventBridge.
+            event: A batch of SQS messages, or a single event of EventBridge; anything else is
+                malformed.
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
@@ -331,12 +334,12 @@ class Function:
         )
         return operations.run(event, run_id, lambda: deadline - time.monotonic())
 
-    def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
+    def _messages(self, event: object) -> list[tuple[str, Message]]:
         group = self.settings.group
-        if "Records" not in event:
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not isinstance(records, list):
             return [(json.dumps(event), read_event(event, group))]
-        bodies = [str(record.get("body", "")) for record in event["Records"]]
-        return [(body, read_message(body, group)) for body in bodies]
+        return [(body, read_message(body, group)) for body in map(_body, records)]
 
     def _take(self, text: str, message: Message) -> bool:
         """Whether a message is a reason to look."""
@@ -374,9 +377,9 @@ class Function:
         if now - self._secrets_read_at < SECRET_SECONDS:
             return
         settings = self.settings
-        tls = read_certificate(self._secret(settings.tls_secret)) if settings.tls_secret else None
-        credentials = (
-            read_credentials(self._secret(settings.auth_secret)) if settings.auth_secret else None
+        tls = self._read_secret("QUORATE_TLS_SECRET", settings.tls_secret, read_certificate)
+        credentials = self._read_secret(
+            "QUORATE_AUTH_SECRET", settings.auth_secret, read_credentials
         )
         self._secrets_read_at = now
         if (tls, credentials) != (self._tls, self._credentials):
@@ -384,7 +387,11 @@ class Function:
             self._endpoints = self._make_endpoints()
             self._reconciler = self._make_reconciler()
 
-    def _secret(self, secret_id: str) -> str:
+    def _read_secret(
+        self, variable: str, secret_id: str | None, read: Callable[[str], T]
+    ) -> T | None:
+        if secret_id is None:
+            return None
         try:
             answer = self._secrets.call(
                 lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
@@ -392,9 +399,21 @@ class Function:
             )
         except ClientError as error:
             raise ConfigurationError(
-                f"the secret {secret_id} cannot be read: {explain(error)}"
+                f"the secret {secret_id}, which {variable} names, cannot be read: {explain(error)}"
             ) from error
-        return answer.get("SecretString", "")
+        try:
+            return read(answer.get("SecretString", ""))
+        except ConfigurationError as error:
+            # From none: what the secret holds must not get into a traceback.
+            raise ConfigurationError(
+                f"the secret {secret_id}, which {variable} names: {error}"
+            ) from None
+
+
+def _body(record: object) -> str:
+    """The text of a message; of a record that is no message, as another service sends, all of it."""
+    body = record.get("body") if isinstance(record, dict) else None
+    return body if isinstance(body, str) else json.dumps(record)
 
 
 def read_certificate(text: str) -> TlsMaterial:
@@ -406,7 +425,7 @@ def read_certificate(text: str) -> TlsMaterial:
     value = _texts(text, "ca", "certificate", "key")
     if value is None:
         raise ConfigurationError(
-            "the TLS secret must be a JSON object with the keys ca, certificate and key, each a "
+            "it must be a JSON object with the keys ca, certificate and key, each a "
             "text in PEM form"
         )
     return TlsMaterial(value["ca"], value["certificate"], value["key"])
@@ -419,9 +438,10 @@ def read_credentials(text: str) -> Credentials:
         ConfigurationError: It is something else. The error shows nothing of the secret.
     """
     value = _texts(text, "username", "password")
-    if value is None or not value["username"]:
+    if value is None or not all(value.values()):
         raise ConfigurationError(
-            "the auth secret must be a JSON object with the keys username and password, each a text"
+            "it must be a JSON object with the keys username and password, each a text, and neither "
+            "of them empty"
         )
     return Credentials(value["username"], value["password"])
 
@@ -442,7 +462,7 @@ def _function() -> Function:
     return Function(Settings.read(os.environ))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
+def handle(event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401
     """The entry point that Lambda calls.
 
     Args:
@@ -455,7 +475,7 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: A
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
-        if operation_of(event):
+        if isinstance(event, dict) and operation_of(event):
             return _function().operate(event, context.aws_request_id, deadline)
         _function().handle(event, context.aws_request_id, deadline)
     except Exception as error:

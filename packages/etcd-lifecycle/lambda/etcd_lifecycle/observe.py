@@ -115,7 +115,11 @@ class Observer:
         return replace(view, first_seen=self._journal.first_seen(waiting, now, records.first_seen))
 
     def _probe(self, addresses: Mapping[str, bool]) -> Answers:
-        """Ask members for their status at the same time; True tells those that are just starting."""
+        """Ask members for their status at the same time; True tells those that are just starting.
+
+        One that was just removed may crash on the question (etcd issue 21966; trap 10 of the tests'
+        list). It has left the cluster by then, and its instance goes too.
+        """
         reports: dict[str, StatusReport] = {}
         silent: dict[str, str] = {}
         if not addresses:

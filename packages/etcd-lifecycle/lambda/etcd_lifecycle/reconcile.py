@@ -7,10 +7,13 @@ and no silent etcd stops them.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from .act import Result
+from .auto_scaling import GroupNotFoundError
+from .aws import explain
 from .journal import LEASE_SECONDS, JournalEntry
 from .model import CompleteHook, Instance, RemoveMember, Stop, TakeSnapshot, Transition, Wait
 from .plan import plan
@@ -40,6 +43,9 @@ ROUND_SECONDS = 25.0
 
 HEARTBEAT_SECONDS = 30.0
 """Between two heartbeats of an instance within one run."""
+
+MAX_PARALLEL_HEARTBEATS = 16
+"""Heartbeats sent at the same time while the group cannot be seen."""
 
 USED_SECONDS = 10.0
 """What a run may have used of its time, and still be no worse for something long than the next."""
@@ -271,6 +277,8 @@ class Reconciler:
         """The group as it is, once every instance that our hooks hold has had its heartbeat."""
         try:
             desired, instances = self.group.describe()
+        except GroupNotFoundError:
+            raise  # and so there is nothing that could be held
         except Exception:
             self._heartbeat_from_memory()
             raise
@@ -287,24 +295,40 @@ class Reconciler:
         """Keep held what was held when the group could last be seen: it cannot be asked now.
 
         Which hook held an instance is not remembered; a heartbeat for the other one changes nothing.
+        What fails here is logged: the run ends with the error for which the group cannot be seen.
         """
-        held = [key for key in self.journal.load().first_seen if not key.isdecimal()]
+        try:
+            held = [key for key in self.journal.load().first_seen if not key.isdecimal()]
+        except Exception as error:  # noqa: BLE001 -- the run ends with the one before it
+            self.telemetry.log(
+                "ERROR", f"no heartbeats, as it is not known what is held: {explain(error)}"
+            )
+            return
         self.telemetry.log("WARNING", "the group cannot be seen: heartbeats from memory", held=held)
-        self._heartbeat([(instance_id, hook) for instance_id in held for hook in Transition])
+        holds = [(instance_id, hook) for instance_id in held for hook in Transition]
+        # All at once: where nobody answers, one after the other they outlast the run.
+        with ThreadPoolExecutor(MAX_PARALLEL_HEARTBEATS) as pool:
+            for hold, failure in zip(holds, pool.map(self._beat, holds), strict=True):
+                if failure:
+                    self.telemetry.log(
+                        "ERROR", f"no heartbeat: {explain(failure)}", instance=hold[0]
+                    )
 
     def _heartbeat(self, holds: list[_Hold]) -> None:
         """Keep every held instance held. One that fails must not cost the others theirs."""
-        failures: list[Exception] = []
-        for hold in holds:
-            now = self.clock()
-            if now - self._beaten.get(hold, 0) < HEARTBEAT_SECONDS or hold in self._released:
-                continue
-            try:
-                if not self.group.heartbeat(*hold):
-                    self._released.add(hold)
-            except Exception as error:  # noqa: BLE001 -- raised below, when the others had theirs
-                failures.append(error)
-                continue
-            self._beaten[hold] = now
+        failures = [failure for hold in holds if (failure := self._beat(hold))]
         if failures:
             raise failures[0]
+
+    def _beat(self, hold: _Hold) -> Exception | None:
+        """Send the heartbeat of an instance, if one is due; the error if it fails."""
+        now = self.clock()
+        if now - self._beaten.get(hold, 0) < HEARTBEAT_SECONDS or hold in self._released:
+            return None
+        try:
+            if not self.group.heartbeat(*hold):
+                self._released.add(hold)
+        except Exception as error:  # noqa: BLE001 -- told or raised when the others had theirs
+            return error
+        self._beaten[hold] = now
+        return None

@@ -1,6 +1,7 @@
 """What the function is told by its environment and by the secret, and what it says if that is bad."""
 
 import json
+import traceback
 
 import pytest
 from botocore.exceptions import ClientError
@@ -236,6 +237,7 @@ def test_the_user_is_a_json_object_of_two_texts_among_others():
         json.dumps({"username": "root"}),
         json.dumps({"password": "hunter2"}),
         json.dumps({"username": "", "password": "hunter2"}),
+        json.dumps({"username": "root", "password": ""}),
         json.dumps({"username": "root", "password": ["hunter2"]}),
     ],
 )
@@ -304,6 +306,42 @@ def function(monkeypatch, clock):
     return function
 
 
+class Queue:
+    """Stands for the service, and notes what it is sent."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def send_message(self, *, MessageBody, **_):  # noqa: N803 -- as boto3 has it
+        self.bodies.append(MessageBody)
+
+
+class TestMessages:
+    """What a run does with what it is invoked with."""
+
+    @pytest.mark.parametrize(
+        ("event", "buried"),
+        [
+            (None, "null"),
+            ([], "[]"),
+            (5, "5"),
+            ("Records", '"Records"'),
+            ({"Records": None}, '{"Records": null}'),
+            ({"Records": [None]}, "null"),
+            ({"Records": [{"Sns": {"Message": "x"}}]}, '{"Sns": {"Message": "x"}}'),
+            ({"Records": [{"body": ""}]}, " "),
+            ({"Records": [{"body": "[" * 100_000}]}, "[" * 100_000),
+        ],
+    )
+    def test_what_is_no_message_is_buried_whole_and_nothing_is_done(
+        self, function, clock, event, buried
+    ):
+        queue = vars(function._clients)["sqs"] = Queue()
+        function.handle(event, "run", clock.now + 60)
+        assert queue.bodies == [buried]
+        assert function.reconciler.asked == []
+
+
 class TestSecrets:
     """What a run does when it cannot read its secrets."""
 
@@ -313,6 +351,15 @@ class TestSecrets:
             function.handle(TICK, "run", clock.now + 60)
         assert function.secrets.calls == 2
         assert function.reconciler.asked == ["run"] * 3
+
+    def test_one_that_is_wrong_is_named_and_not_shown(self, function, clock):
+        function.secrets.value = '{"username": "root", "pass": "hunter2"}'
+        with pytest.raises(
+            ConfigurationError,
+            match=r"^the secret the secret, which QUORATE_AUTH_SECRET names: .*username and passw",
+        ) as raised:
+            function.handle(TICK, "run", clock.now + 60)
+        assert "hunter2" not in "".join(traceback.format_exception(raised.value))
 
     @pytest.mark.parametrize("value", [None, "no JSON"])
     def test_without_any_instances_are_kept_held_and_nothing_else_is_done(
@@ -327,7 +374,8 @@ class TestSecrets:
     def test_the_error_names_the_secret_and_what_mends_it(self, function, clock):
         function.secrets.allowed = False
         with pytest.raises(
-            ConfigurationError, match=r"^the secret the secret cannot be read: .* must allow GetS"
+            ConfigurationError,
+            match=r"^the secret the secret, which QUORATE_AUTH_SECRET names, cannot .* must allow GetS",
         ):
             function.handle(TICK, "run", clock.now + 60)
 

@@ -2,11 +2,13 @@
 
 import io
 import json
+import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
 from cluster_views import NOW, POLICY, Slot, member_id, view, with_member
 from etcd_lifecycle.act import Outcome, Result
+from etcd_lifecycle.auto_scaling import GroupNotFoundError
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import (
     AddLearner,
@@ -54,7 +56,9 @@ class Scene:
         views: What is seen, look by look; the last one for ever.
         outcomes: What becomes of actions, one by one; done from then on.
         ours: Answers of the lease: of acquire, and then of each renew; true from then on.
-        failing: What raises: ids of instances for heartbeats, and ``describe``, ``observe``, ``act``.
+        failing: What raises: ids of instances for heartbeats, and ``describe``, ``group`` (there is
+            none), ``load``, ``observe``, ``act``.
+        together: So many heartbeats are answered only when all of them have been sent.
         foreign: Ids of instances that no hook of ours holds.
         first_seen: What the journal remembers to wait.
     """
@@ -63,6 +67,7 @@ class Scene:
     outcomes: list = field(default_factory=list)
     ours: list = field(default_factory=list)
     failing: tuple = ()
+    together: threading.Barrier | None = None
     foreign: tuple = ()
     first_seen: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
@@ -78,11 +83,15 @@ class Scene:
     def describe(self):
         self.log.append("describe")
         if "describe" in self.failing:
-            raise OutOfOrderError
+            raise OutOfOrderError("describe")
+        if "group" in self.failing:
+            raise GroupNotFoundError("etcd")
         return self.views[0].desired, self.views[0].instances
 
     def heartbeat(self, instance_id, transition):
         self.log.append(("heartbeat", instance_id, transition))
+        if self.together:
+            self.together.wait(timeout=10)
         if instance_id in self.failing:
             raise OutOfOrderError(instance_id)
         return instance_id not in self.foreign
@@ -119,6 +128,8 @@ class Scene:
     # The journal and its lease
 
     def load(self):
+        if "load" in self.failing:
+            raise OutOfOrderError("load")
         return Records(first_seen=self.first_seen)
 
     def lease(self, owner, **_):
@@ -487,16 +498,53 @@ def test_the_next_hook_of_an_instance_is_completed_although_an_earlier_one_was()
 
 def test_a_group_that_cannot_be_seen_gets_its_heartbeats_from_memory():
     scene = Scene([HELD], failing=("describe",), first_seen={"i-2": NOW, "i-3": NOW, "12345": NOW})
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutOfOrderError, match="describe"):
         scene.run()
 
-    assert scene.log == [
-        "describe",
+    assert scene.log[0] == "describe"
+    assert set(scene.log[1:]) == {
         ("heartbeat", "i-2", Transition.LAUNCHING),
         ("heartbeat", "i-2", Transition.TERMINATING),
         ("heartbeat", "i-3", Transition.LAUNCHING),
         ("heartbeat", "i-3", Transition.TERMINATING),
-    ]
+    }
+
+
+def test_heartbeats_from_memory_do_not_wait_for_each_other():
+    together = threading.Barrier(4)
+    scene = Scene(
+        [HELD], failing=("describe",), together=together, first_seen={"i-2": NOW, "i-3": NOW}
+    )
+    with pytest.raises(OutOfOrderError, match="describe"):
+        scene.run()
+
+    assert not together.broken
+    assert not any("no heartbeat" in message for message in scene.messages)
+
+
+def test_heartbeats_from_memory_that_fail_are_told_beside_the_reason_for_them():
+    scene = Scene([HELD], failing=("describe", "i-2"), first_seen={"i-2": NOW, "i-3": NOW})
+    with pytest.raises(OutOfOrderError, match="describe"):
+        scene.run()
+
+    assert scene.messages.count("no heartbeat: i-2") == 2
+    assert len(scene.heartbeats) == 4
+
+
+def test_a_group_and_a_record_that_cannot_be_seen_end_the_run_with_the_group():
+    scene = Scene([HELD], failing=("describe", "load"))
+    with pytest.raises(OutOfOrderError, match="describe"):
+        scene.run()
+
+    assert "no heartbeats, as it is not known what is held: load" in scene.messages
+
+
+def test_of_a_group_that_is_not_there_nothing_is_held():
+    scene = Scene([HELD], failing=("group",), first_seen={"i-2": NOW})
+    with pytest.raises(GroupNotFoundError):
+        scene.run()
+
+    assert scene.log == ["describe"]
 
 
 # --- snapshots ------------------------------------------------------------------------------------
