@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 
 _FILTER_VALUES: Final = 200  # the most that a filter of DescribeInstances takes
 _ENDED: Final = frozenset({"Terminated", "Detached", "Warmed:Terminated"})
-_GONE: Final = (
-    "no active lifecycle action",
-    "no managed instance found",
-    "instance id not found",
-)
+_GONE: Final = ("no active lifecycle action", "no managed instance found")
 
 
 class GroupNotFoundError(Exception):

@@ -7,7 +7,15 @@ from etcd_lifecycle.aws import clients, is_failure
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD, Dependency
 from etcd_lifecycle.join import JoinParameters
 from etcd_lifecycle.journal import Journal, JournalEntry
-from etcd_lifecycle.model import HookResult, JoinConfiguration, Seed, Transition
+from etcd_lifecycle.model import (
+    HookResult,
+    JoinConfiguration,
+    Notice,
+    NoticeKind,
+    Override,
+    Seed,
+    Transition,
+)
 
 CLIENTS = clients()
 AUTO_SCALING = Dependency("Auto Scaling", is_failure)
@@ -37,6 +45,14 @@ def heartbeat(name, instance_id, transition):
 
 def complete(name, instance_id, transition, result):
     return group(name).complete(instance_id, Transition[transition], HookResult[result])
+
+
+def retains(name):
+    return group(name).describe().retains
+
+
+def terminate_retained(name, instance_id):
+    return group(name).terminate_retained(instance_id)
 
 
 def open_the_circuit_of_auto_scaling():
@@ -106,7 +122,21 @@ def load(table, cluster):
         },
         "recorded": {key: str(value) for key, value in records.recorded.items()},
         "first_seen": records.first_seen,
+        "notices": {key: [one.kind.name, one.time] for key, one in records.notices.items()},
+        "override": records.override and dataclasses.asdict(records.override),
     }
+
+
+def record_notice(table, cluster, instance_id, kind, now):
+    journal(table, cluster).record_notice(instance_id, Notice(NoticeKind[kind], now))
+
+
+def record_override(table, cluster, override):
+    journal(table, cluster).record_override(Override(**override))
+
+
+def forget_override(table, cluster):
+    journal(table, cluster).forget_override()
 
 
 def read_by_pages(table, cluster, page):
