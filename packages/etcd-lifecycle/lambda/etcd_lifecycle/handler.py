@@ -23,7 +23,7 @@ from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
-from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .operations import Operations, operation_of
 from .reconcile import Reconciler
@@ -88,8 +88,8 @@ class Settings:
         auth_secret: ``QUORATE_AUTH_SECRET``: the ARN of the secret with the user's name and
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
-        policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
-            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+        policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
+            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
@@ -148,6 +148,9 @@ class Settings:
             policy=Policy(
                 replacement_deadline=number(
                     "QUORATE_REPLACEMENT_DEADLINE", defaults.replacement_deadline
+                ),
+                at_deadline=AtDeadline(
+                    _choice(environment, "QUORATE_AT_DEADLINE", [one.value for one in AtDeadline])
                 ),
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
@@ -304,6 +307,7 @@ class Function:
         hints = [self._take(text, message) for text, message in self._messages(event)]
         if not any(hints):
             return
+        notices = {one.instance_id: one.notice for one in hints if one and one.notice}
         try:
             self._refresh_secrets()
         except Exception as error:
@@ -312,7 +316,7 @@ class Function:
                 self._reconciler.keep_held()
                 raise
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
-        self._reconciler.run(run_id, lambda: deadline - time.monotonic())
+        self._reconciler.run(run_id, lambda: deadline - time.monotonic(), notices)
 
     def operate(self, event: Mapping[str, Any], run_id: str, deadline: float) -> dict[str, Any]:
         """Do what a person asks for; see `operations`.
@@ -341,22 +345,22 @@ class Function:
             return [(json.dumps(event), read_event(event, group))]
         return [(body, read_message(body, group)) for body in map(_body, records)]
 
-    def _take(self, text: str, message: Message) -> bool:
-        """Whether a message is a reason to look."""
+    def _take(self, text: str, message: Message) -> Hint | None:
+        """The message, if it is a reason to look."""
         match message:
             case Hint():
                 self.telemetry.log(
                     "INFO", f"hint: {message.detail_type}", instance=message.instance_id
                 )
-                return True
+                return message
             case Ignored():
                 self.telemetry.log("INFO", f"ignored: {message.why}")
-                return False
+                return None
             case Malformed():
                 # Left in the queue it would hold up the cluster's messages for three time-outs.
                 self.telemetry.log("ERROR", f"to the dead-letter queue: {message.why}", body=text)
                 self._bury(text)
-                return False
+                return None
 
     def _bury(self, text: str) -> None:
         self._sqs.call(

@@ -201,8 +201,10 @@ class Maintenance:
         return {"disarmed": [str(member_id) for member_id in ids]}
 
     def _look(self) -> ClusterView:
-        desired, instances = self.group.describe()
-        return self.observer.observe(desired, instances, self.clock(), remember=False)
+        group = self.group.describe()
+        return self.observer.observe(
+            group.desired, group.instances, self.clock(), retains=group.retains, remember=False
+        )
 
     def _leader(self, view: ClusterView) -> EtcdEndpoint:
         if view.leader is None:

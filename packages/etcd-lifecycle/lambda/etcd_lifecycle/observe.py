@@ -69,6 +69,7 @@ class Observer:
         instances: tuple[Instance, ...],
         now: float,
         *,
+        retains: bool = False,
         remember: bool = True,
     ) -> ClusterView:
         """Look at the cluster.
@@ -77,6 +78,7 @@ class Observer:
             desired: The group's desired capacity.
             instances: The group's instances.
             now: Seconds since the epoch.
+            retains: Whether the group keeps an instance whose terminate hook is abandoned.
             remember: Whether it is remembered what waits from now on. False changes nothing at all.
 
         Returns:
@@ -85,7 +87,12 @@ class Observer:
         """
         records = self._journal.load()
         answers = self._probe(
-            {one.address: one.launch_waits for one in instances if one.address is not None}
+            {
+                one.address: one.launch_waits
+                for one in instances
+                # Those of the warm pool are stopped, as a rule; members among them are asked later.
+                if one.address is not None and not one.warmed
+            }
         )
         answers, risen = without_retired(answers, records.seed, instances)
         cluster_id, foreign = _whose(answers.reports, records.seed)
@@ -100,7 +107,9 @@ class Observer:
             recorded=records.recorded,
             snapshot=records.snapshot,
             snapshot_failure=records.snapshot_failure,
+            notices=records.notices,
             override=records.override,
+            retains=retains,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not view.foreign:

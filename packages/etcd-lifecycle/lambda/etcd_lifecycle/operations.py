@@ -117,9 +117,11 @@ class Operations:
 
     def _plan(self) -> dict[str, Any]:
         """Say what the next pass would do, and change nothing: no lease, no heartbeat, no record."""
-        desired, instances = self.group.describe()
+        group = self.group.describe()
         now = self.clock()
-        view = self.observer.observe(desired, instances, now, remember=False)
+        view = self.observer.observe(
+            group.desired, group.instances, now, retains=group.retains, remember=False
+        )
         recording = Recording(view, self.policy, now)
         return {
             "recording": recording_to_json(recording),

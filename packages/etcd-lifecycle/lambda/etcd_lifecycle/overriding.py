@@ -75,8 +75,10 @@ class Overriding:
             raise RefusedError(f"an order holds for at most {LONGEST_SECONDS / 3600:.0f} hours")
         now = self.clock()
         override = Override(member, operator, reason, now + seconds)
-        desired, instances = self.group.describe()
-        view = self.observer.observe(desired, instances, now, remember=False)
+        group = self.group.describe()
+        view = self.observer.observe(
+            group.desired, group.instances, now, retains=group.retains, remember=False
+        )
         if told := refusal(view, override):
             raise RefusedError(told)
         self.journal.record_override(override)

@@ -233,14 +233,16 @@ class Recovery:
         self.journal.record(JournalEntry(self.clock(), str(order), reason, arithmetic, outcome))
 
     def _look(self) -> tuple[ClusterView, Remains]:
-        desired, instances = self.group.describe()
-        view = self.observer.observe(desired, instances, self.clock(), remember=False)
+        group = self.group.describe()
+        view = self.observer.observe(
+            group.desired, group.instances, self.clock(), retains=group.retains, remember=False
+        )
         known = _known_ids(view.seed)
         alive: dict[str, int] = {}
         ended: dict[str, str] = {}
         unknown: dict[str, str] = {}
         led: list[str] = []
-        for instance in instances:
+        for instance in group.instances:
             address = instance.address
             if address is None or (instance.launch_waits and instance.id not in view.joins):
                 # Nobody has told it yet to start a member.

@@ -212,6 +212,28 @@ describe('recorded members', () => {
   });
 });
 
+describe('what is told from outside', () => {
+  test('by EC2 is kept by instance, the latest of each', async () => {
+    const cluster = newCluster();
+    await python.call('record_notice', [TABLE, cluster, FIRST, 'REBALANCE', 10]);
+    await python.call('record_notice', [TABLE, cluster, FIRST, 'INTERRUPTION', 20.5]);
+    await python.call('record_notice', [TABLE, cluster, SECOND, 'REBALANCE', 30]);
+    expect(await load(cluster)).toMatchObject({
+      notices: { [FIRST]: ['INTERRUPTION', 20.5], [SECOND]: ['REBALANCE', 30] },
+    });
+  });
+
+  test('by an operator is kept until it is done', async () => {
+    const cluster = newCluster();
+    const override = { member: FIRST, operator: 'somebody', reason: 'broken', expires: 100.5 };
+    await python.call('record_override', [TABLE, cluster, override]);
+    expect(await load(cluster)).toMatchObject({ override });
+    await python.call('forget_override', [TABLE, cluster]);
+    await python.call('forget_override', [TABLE, cluster]);
+    expect(await load(cluster)).toMatchObject({ override: null });
+  });
+});
+
 describe('since when something waits', () => {
   const firstSeen = (cluster: string, keys: string[], now: number, known?: object) =>
     python.call('first_seen', [TABLE, cluster, keys, now, known ?? null]);
