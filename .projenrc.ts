@@ -41,9 +41,15 @@ const pythonRetry = new Package(workspace, {
   description: 'Dependency-free Python retry and circuit breaker for Lambdas in any CDK app',
   keywords: ['aws', 'cdk', 'lambda', 'python', 'retry', 'circuit-breaker', 'backoff', 'jitter'],
   files: ['python', '!**/__pycache__'],
+  commands: { 'python-retry': 'cli' },
   python: ['python'],
   pythonTests: ['test'],
-  devDeps: [`@jest/globals@${VERSIONS.jest}`],
+  devDeps: [
+    `@jest/globals@${VERSIONS.jest}`,
+    `aws-cdk-lib@${VERSIONS.awsCdkLib}`,
+    `constructs@${VERSIONS.constructs}`,
+    `typescript@${VERSIONS.typescript}`,
+  ],
   devSiblings: [testHarness],
 });
 

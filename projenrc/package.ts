@@ -1,6 +1,6 @@
 import { JsonFile, javascript, type Task } from 'projen';
 import { Projenrc } from './projenrc';
-import { currentVersion, NODE_FLOOR } from './versions';
+import { currentVersion, NODE_FLOOR, TEST_TIMEOUT_MS } from './versions';
 import type { Workspace } from './workspace';
 
 export interface PackageOptions {
@@ -19,6 +19,8 @@ export interface PackageOptions {
   readonly files: string[];
   /** Entry points besides the main one: sub-path to module under `src`, without extension. */
   readonly entryPoints?: Record<string, string>;
+  /** Commands that the package installs: name to module under `src`, without extension. */
+  readonly commands?: Record<string, string>;
   /** Whether the tests need the setup of the CDK (no template validation at each synthesis). */
   readonly cdk?: boolean;
   /** Folders of Python that are type-checked and linted, relative to the package. */
@@ -58,6 +60,9 @@ export class Package extends javascript.NodeProject {
       repositoryDirectory: outdir,
       npmAccess: javascript.NpmAccess.PUBLIC,
       entrypoint: 'lib/index.js',
+      bin: Object.fromEntries(
+        Object.entries(options.commands ?? {}).map(([name, module]) => [name, `lib/${module}.js`]),
+      ),
       deps: [...(options.deps ?? []), ...(options.siblings ?? []).map(siblingRange)],
       devDeps: [...(options.devDeps ?? []), ...(options.devSiblings ?? []).map(siblingRange)],
       peerDeps: options.peerDeps,
@@ -118,6 +123,7 @@ export class Package extends javascript.NodeProject {
       const folders = options.pythonTests.map((folder) => `${outdir}/${folder}`).join(' ');
       this.testTask.exec(`pytest ${folders}`, { cwd: '../..' });
     }
+    this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { receiveArgs: true });
     this.addTask('test:watch', { exec: 'jest --watch', receiveArgs: true });
 
@@ -203,6 +209,7 @@ export class Package extends javascript.NodeProject {
       obj: {
         displayName: options.name,
         testEnvironment: 'node',
+        testTimeout: TEST_TIMEOUT_MS,
         testMatch: ['<rootDir>/test/**/*.test.ts'],
         transform: {
           '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' }, sourceMaps: 'inline' }],

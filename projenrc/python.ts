@@ -74,6 +74,11 @@ export function addPython(workspace: Project): void {
                 ...['ANN', 'ARG', 'BLE001', 'D', 'EM', 'FBT', 'INP001', 'PERF203', 'PLR0913'],
                 ...['PLR0917', 'PLR2004', 'S', 'SLF001', 'T201', 'TRY'],
               ],
+              // Measurements: short functions that import one package each.
+              'bench/**': [
+                ...['ANN', 'ARG001', 'BLE001', 'D', 'INP001', 'PERF203', 'PLC0415', 'PLR0913'],
+                ...['PLR0917', 'PLW0108', 'S101', 'S311', 'S603', 'T201'],
+              ],
               // Programs for other programs: they run what they are given, and print.
               'packages/test-harness/python/*': ['INP001', 'S102', 'T201'],
               // One emitted module with a fixed positional surface: its functions and its class are

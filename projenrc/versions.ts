@@ -23,6 +23,9 @@ export const VERSIONS = {
 /** The oldest Node.js that is supported. */
 export const NODE_FLOOR = '20.19.0';
 
+/** How long a test may take before it is taken to hang: no measure of speed, machines are noisy. */
+export const TEST_TIMEOUT_MS = 60_000;
+
 /**
  * The version that a package carries now. lerna owns the version numbers, so that a synthesis
  * must keep what it finds.

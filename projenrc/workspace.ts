@@ -6,7 +6,7 @@ import { addCi } from './ci';
 import type { Package } from './package';
 import { Projenrc } from './projenrc';
 import { addPython } from './python';
-import { NODE_FLOOR, VERSIONS } from './versions';
+import { NODE_FLOOR, TEST_TIMEOUT_MS, VERSIONS } from './versions';
 
 /** Installs what the other tasks need. Plain Node, since it runs before anything is installed. */
 const SETUP = 'node scripts/setup.mjs';
@@ -92,6 +92,8 @@ export class Workspace extends javascript.NodeProject {
     this.addBiome();
     addPython(this);
     this.addChecks();
+    this.addLongSuites();
+    this.addBenchmarks();
     addCi(this);
   }
 
@@ -128,7 +130,11 @@ export class Workspace extends javascript.NodeProject {
       readonly: false,
     });
     new JsonFile(this, 'jest.config.json', {
-      obj: { projects: paths.map((path) => `<rootDir>/${path}`), maxWorkers: 2 },
+      obj: {
+        projects: paths.map((path) => `<rootDir>/${path}`),
+        maxWorkers: 2,
+        testTimeout: TEST_TIMEOUT_MS,
+      },
       readonly: false,
     });
   }
@@ -221,6 +227,8 @@ export class Workspace extends javascript.NodeProject {
         },
         formatter: { indentStyle: 'space', indentWidth: 2, lineWidth: 100 },
         javascript: { formatter: { quoteStyle: 'single' } },
+        // What projen writes stays as it writes it.
+        json: { formatter: { enabled: false } },
         assist: { actions: { source: { organizeImports: 'on' } } },
         linter: {
           rules: {
@@ -233,6 +241,26 @@ export class Workspace extends javascript.NodeProject {
       },
       marker: false,
       readonly: false,
+    });
+  }
+
+  private addLongSuites(): void {
+    this.addTask('test:exhaustive', {
+      description:
+        'Let the planner decide on every view of up to 4 members, and run each to its end',
+      steps: [
+        { exec: SETUP },
+        ...[1, 2, 3, 4].map((members) => ({
+          exec: `python packages/etcd-lifecycle/test/lambda/explore_plan.py --members ${members} --runs`,
+        })),
+      ],
+    });
+  }
+
+  private addBenchmarks(): void {
+    this.addTask('bench:python-retry', {
+      description: 'Compare python-retry with other packages, and write bench/results',
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
     });
   }
 
@@ -250,7 +278,7 @@ export class Workspace extends javascript.NodeProject {
           skipLibCheck: true,
           types: ['node'],
         },
-        include: ['.projenrc.ts', 'projenrc'],
+        include: ['.projenrc.ts', 'projenrc', 'bench'],
       },
       readonly: false,
     });
@@ -278,6 +306,7 @@ export class Workspace extends javascript.NodeProject {
     this.testTask.spawn(lint);
     this.testTask.spawn(types);
     this.testTask.exec('pytest', { name: 'pytest' });
+    this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });
   }
 }

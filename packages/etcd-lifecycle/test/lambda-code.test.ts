@@ -209,7 +209,7 @@ except Exception as error:
       ].map((name) => [`QUORATE_${name}`, 'x']),
     );
     expect(await invoke({ ...named, QUORATE_CLIENT_PORT: 'etcd' })).toBe(
-      "ConfigurationError: QUORATE_CLIENT_PORT is 'etcd', but must be a number\n",
+      "ConfigurationError: QUORATE_CLIENT_PORT is 'etcd', but must be a number from 0 to 65535\n",
     );
   });
 });

@@ -1,4 +1,26 @@
-import { PYTHON_RETRY_SOURCE } from './python-source.generated';
+import { emitPythonRetry, type PythonRetryOptions } from './emit';
+
+export {
+  emitPythonRetry,
+  type PythonRetryEmission,
+  type PythonRetryOptions,
+  type PythonRetryVersion,
+  type WritePythonRetryOptions,
+  writePythonRetry,
+} from './emit';
+export {
+  explainPolicy,
+  type HasSeconds,
+  type PolicyExplanation,
+  type PolicyProblem,
+  type RetryPolicy,
+} from './explain-policy';
+export {
+  DEFAULT_FEATURES,
+  describeFeature,
+  PYTHON_RETRY_FEATURES,
+  type PythonRetryFeature,
+} from './features';
 
 /**
  * Returns the text of a Python module with retry and a circuit breaker, to be put into the code of a
@@ -16,12 +38,13 @@ import { PYTHON_RETRY_SOURCE } from './python-source.generated';
  *   fails fast, without calling the operation, while the circuit is open.
  * - `CircuitOpenError(name, retry_after)`: raised for a refused call when `raise_on_failure=True`.
  *
- * Further keyword arguments and the semantics of every edge case are in the docstrings and in the
+ * More is emitted on request: `features` adds deadlines, budgets, jitter, windows, a shared store
+ * and others. Keyword arguments and the semantics of every edge case are in the docstrings and in the
  * README of this package.
  *
  * The text begins with a docstring and `from __future__ import annotations`, so code that is joined
  * to it has to come after it. The package reads no file for this: the text is part of the compiled
- * JavaScript and survives a bundler. A given version of the package always returns the same text.
+ * JavaScript and survives a bundler. The same options always give the same text.
  *
  * @example
  * ```ts
@@ -44,8 +67,9 @@ import { PYTHON_RETRY_SOURCE } from './python-source.generated';
  * });
  * ```
  *
+ * @param options what is emitted, and how; the compatible core by default
  * @returns Python source, in UTF-8 with `\n` line ends, that ends with a newline
  */
-export function getPythonRetryUtils(): string {
-  return PYTHON_RETRY_SOURCE;
+export function getPythonRetryUtils(options: PythonRetryOptions = {}): string {
+  return emitPythonRetry(options).source;
 }

@@ -100,10 +100,8 @@ class Settings:
             except ValueError:
                 value = float("nan")
             if not 0 <= value <= most or value == float("inf"):
-                limit = "" if most == float("inf") else f" up to {most:.0f}"
-                raise ConfigurationError(
-                    f"{name} is {text!r}, but must be a number of 0 or more{limit}"
-                )
+                span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
+                raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
             return value
 
         def port(name: str, default: int) -> int:

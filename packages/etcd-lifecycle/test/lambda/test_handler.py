@@ -89,6 +89,19 @@ def test_a_number_that_is_none_is_named_with_its_text(name):
 
 
 @pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["-1", "nan", "inf"])
+def test_a_number_that_measures_nothing_is_refused(name, text):
+    with pytest.raises(ConfigurationError, match=f"{name} is '{text}'"):
+        Settings.read({**REQUIRED, name: text})
+
+
+@pytest.mark.parametrize("name", ["QUORATE_CLIENT_PORT", "QUORATE_PEER_PORT"])
+def test_a_port_beyond_the_last_one_is_refused(name):
+    with pytest.raises(ConfigurationError, match="from 0 to 65535"):
+        Settings.read({**REQUIRED, name: "65536"})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
 def test_an_empty_number_is_its_default(name):
     assert Settings.read({**REQUIRED, name: ""}) == Settings.read(REQUIRED)
 

@@ -263,8 +263,8 @@ def slow_core():
     """Let other threads run between the moment a new state is computed and the one it is kept."""
     step = python_retry._circuit_step
 
-    def slow_step(*args):
-        result = step(*args)
+    def slow_step(*args, **kwargs):
+        result = step(*args, **kwargs)
         time.sleep(0.002)
         return result
 

@@ -1,3 +1,5 @@
+import { formatIpv4, parseIpv4 } from '../ipv4';
+
 /** Hands out consecutive IPv4 addresses. */
 export class AddressPool {
   private next: number;
@@ -20,7 +22,7 @@ export class AddressPool {
   take(): string {
     const address = this.freed.shift() ?? this.next++;
     this.used.add(address);
-    return format(address);
+    return formatIpv4(address);
   }
 
   /** Gives an address back. */
@@ -33,16 +35,9 @@ export class AddressPool {
 }
 
 function parse(text: string): number {
-  const parts = text.split('.').map(Number);
-  if (
-    parts.length !== 4 ||
-    parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)
-  ) {
+  const address = parseIpv4(text);
+  if (address === undefined) {
     throw new Error(`Not an IPv4 address: ${text}`);
   }
-  return parts.reduce((address, part) => address * 256 + part, 0);
-}
-
-function format(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+  return address;
 }

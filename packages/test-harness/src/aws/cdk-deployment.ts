@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CloudFormationClient,
   CreateStackCommand,
@@ -8,9 +7,11 @@ import {
   DescribeStacksCommand,
   ListStackResourcesCommand,
   ListStacksCommand,
+  type Stack,
 } from '@aws-sdk/client-cloudformation';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type Zippable, zipSync } from 'fflate';
+import { waitUntil } from '../wait-until';
 import type { Ministack } from './ministack';
 
 /** How to deploy a stack. */
@@ -271,32 +272,34 @@ async function waitForStack(
   stackName: string,
   timeoutSeconds: number,
 ): Promise<Record<string, string>> {
-  const deadline = performance.now() + timeoutSeconds * 1000;
-  for (;;) {
-    const { Stacks } = await cloudFormation.send(
-      new DescribeStacksCommand({ StackName: stackName }),
-    );
-    const stack = Stacks?.[0];
-    const status = stack?.StackStatus ?? 'missing';
-    if (status === 'CREATE_COMPLETE') {
-      return Object.fromEntries(
-        (stack?.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']),
+  let stack: Stack | undefined;
+  const state = async () =>
+    `(${stack?.StackStatus ?? 'missing'}):\n` +
+    (await failures(cloudFormation, stackName, stack?.StackStatusReason));
+  return waitUntil(
+    `stack ${stackName} to be created`,
+    async () => {
+      const { Stacks } = await cloudFormation.send(
+        new DescribeStacksCommand({ StackName: stackName }),
       );
-    }
-    if (status !== 'CREATE_IN_PROGRESS' && !status.endsWith('_IN_PROGRESS')) {
-      throw new Error(
-        `Stack ${stackName} was not created (${status}):\n` +
-          (await failures(cloudFormation, stackName, stack?.StackStatusReason)),
-      );
-    }
-    if (performance.now() > deadline) {
-      throw new Error(
-        `Stack ${stackName} is still ${status} after ${timeoutSeconds} s:\n` +
-          (await failures(cloudFormation, stackName, stack?.StackStatusReason)),
-      );
-    }
-    await sleep(100);
-  }
+      stack = Stacks?.[0];
+      if (stack?.StackStatus === 'CREATE_COMPLETE') {
+        return Object.fromEntries(
+          (stack.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']),
+        );
+      }
+      if (!stack?.StackStatus?.endsWith('_IN_PROGRESS')) {
+        throw new Error(`Stack ${stackName} was not created ${await state()}`);
+      }
+      return undefined;
+    },
+    {
+      timeoutMs: timeoutSeconds * 1000,
+      intervalMs: 100,
+      retryable: () => false,
+      detail: async () => `Its status ${await state()}`,
+    },
+  );
 }
 
 async function failures(

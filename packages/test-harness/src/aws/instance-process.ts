@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProcessGroup } from './process-group';
+import { ProcessGroup } from '../process/process-group';
 
 /** What an instance runs when it boots. */
 export interface BootProps {
@@ -28,13 +28,11 @@ export class InstanceProcess {
    * @param props what to run.
    * @param directory where the instance's files go: its disk, its script, its log.
    * @param environment environment variables that the boot script's own can replace.
-   * @param removeOnNodeDeath a directory to remove should Node die before the instance is stopped.
    */
   static async boot(
     props: BootProps,
     directory: string,
     environment: Readonly<Record<string, string>>,
-    removeOnNodeDeath: string,
   ): Promise<InstanceProcess> {
     const root = join(directory, 'root');
     const temporary = join(directory, 'tmp');
@@ -47,7 +45,6 @@ export class InstanceProcess {
       args: [script],
       cwd: root,
       logFile: join(directory, 'console.log'),
-      removeOnNodeDeath,
       environment: {
         PATH: [...(props.path ?? []), process.env.PATH ?? '/usr/bin:/bin'].join(':'),
         LANG: 'C.UTF-8',
@@ -86,6 +83,11 @@ export class InstanceProcess {
   /** Whether any process of the instance is left. */
   get alive(): boolean {
     return this.group.alive;
+  }
+
+  /** Stops each process of the instance without ending it. */
+  async pause(): Promise<boolean> {
+    return this.group.pause();
   }
 
   /** Sends a signal to each process of the instance. */

@@ -1,10 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TemporaryDirectory } from '../process/temporary-directory';
+import { waitUntil } from '../wait-until';
 import { AUTO_SCALING_VERSION, answerAutoScaling, autoScalingError } from './auto-scaling-api';
 import type { EventSink, ServiceEvent } from './auto-scaling-events';
 import {
@@ -157,7 +156,7 @@ export class LocalAutoScaling implements AsyncDisposable {
   private readonly accountId: string;
   private readonly clock: Clock;
   /** Made when the first instance boots. */
-  private directory: string | undefined;
+  private directory: TemporaryDirectory | undefined;
   private readonly groups = new Map<string, AutoScalingGroup>();
   private readonly boots = new Map<string, BootProps>();
   private readonly processes = new Map<string, InstanceProcess>();
@@ -287,25 +286,27 @@ export class LocalAutoScaling implements AsyncDisposable {
     condition: (instances: LocalInstance[]) => boolean,
     timeoutSeconds = 30,
   ): Promise<void> {
-    const deadline = performance.now() + timeoutSeconds * 1000;
-    while (!condition(this.instances())) {
-      if (performance.now() > deadline) {
-        const states = this.instances().map(
-          (instance) =>
-            `${instance.instanceId} ${instance.privateIpAddress} ${instance.lifecycleState}`,
-        );
-        throw new Error(
-          `Waited ${timeoutSeconds} s in vain until ${description}. Instances:\n` +
-            (states.join('\n') || 'none'),
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await waitUntil(
+      `the instances until ${description}`,
+      () => condition(this.instances()) || undefined,
+      {
+        timeoutMs: timeoutSeconds * 1000,
+        intervalMs: 20,
+        retryable: () => false,
+        detail: () =>
+          this.instances()
+            .map(
+              (instance) =>
+                `${instance.instanceId} ${instance.privateIpAddress} ${instance.lifecycleState}`,
+            )
+            .join('\n') || 'no instance',
+      },
+    );
   }
 
   /** Stops the processes of an instance without ending them (SIGSTOP), like a machine that hangs. */
-  pauseInstance(instanceId: string): void {
-    this.process(instanceId).signal('SIGSTOP');
+  async pauseInstance(instanceId: string): Promise<void> {
+    await this.process(instanceId).pause();
   }
 
   /** Lets the processes of a paused instance go on (SIGCONT). */
@@ -370,9 +371,7 @@ export class LocalAutoScaling implements AsyncDisposable {
       await this.settled();
     } finally {
       await Promise.all([...this.processes.values()].map((process) => process.stop()));
-      if (this.directory !== undefined) {
-        await rm(this.directory, { recursive: true, force: true });
-      }
+      await this.directory?.remove();
     }
   }
 
@@ -456,10 +455,10 @@ export class LocalAutoScaling implements AsyncDisposable {
       if (instance.ec2State !== 'running' || this.stopped) {
         return;
       }
-      this.directory ??= mkdtempSync(join(tmpdir(), 'local-auto-scaling-'));
+      this.directory ??= TemporaryDirectory.create('local-auto-scaling-');
       const process = await InstanceProcess.boot(
         boot,
-        join(this.directory, instance.instanceId),
+        join(this.directory.path, instance.instanceId),
         {
           AWS_REGION: this.region,
           AWS_DEFAULT_REGION: this.region,
@@ -468,7 +467,6 @@ export class LocalAutoScaling implements AsyncDisposable {
           AWS_EC2_METADATA_SERVICE_ENDPOINT: `${this.endpoint}/imds/${instance.instanceId}`,
           ...this.env(),
         },
-        this.directory,
       );
       this.processes.set(instance.instanceId, process);
     });

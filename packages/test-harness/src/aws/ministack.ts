@@ -1,13 +1,11 @@
-import { mkdirSync, mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ProcessGroup } from './process-group';
-import { findPython } from './python-executable';
+import { ProcessGroup } from '../process/process-group';
+import { TemporaryDirectory } from '../process/temporary-directory';
+import { resolvePython } from '../python/interpreters';
 
-const SERVER_SCRIPT = join(__dirname, '..', '..', 'python', 'botocore_ministack_server.py');
+const SERVER_SCRIPT = join(__dirname, '..', '..', 'python', 'ministack_server.py');
 
 /** How to start a {@link Ministack}. */
 export interface MinistackProps {
@@ -15,7 +13,7 @@ export interface MinistackProps {
    * A Python interpreter with the packages `ministack` and `boto3`. Lambda functions of any
    * `python3.x` runtime run on it too.
    *
-   * Default: environment variable `QUORATE_PYTHON`, else the nearest `.venv/bin/python`.
+   * Default: the one that `defaultPython()` returns.
    */
   readonly python?: string;
 
@@ -36,7 +34,7 @@ export interface MinistackProps {
 }
 
 /**
- * A local emulator of AWS (https://pypi.org/project/ministack/), as a child process that listens on
+ * A local emulator of AWS (ministack, from PyPI), as a child process that listens on
  * 127.0.0.1 only and keeps what it writes in a temporary directory of its own.
  *
  * It ends with {@link stop}, or when Node ends, for whatever reason, together with the Lambda
@@ -49,10 +47,11 @@ export class Ministack implements AsyncDisposable {
    * @throws Error with the last lines of its log if it ends or does not answer in time.
    */
   static async start(props: MinistackProps = {}): Promise<Ministack> {
-    const python = findPython(props.python);
+    const python = resolvePython(props.python).executable;
     const region = props.region ?? 'us-east-1';
     const port = props.port ?? (await freePort());
-    const directory = mkdtempSync(join(tmpdir(), 'ministack-'));
+    const files = TemporaryDirectory.create('ministack-');
+    const directory = files.path;
     const temporary = join(directory, 'tmp');
     const home = join(directory, 'home');
     mkdirSync(temporary);
@@ -64,7 +63,6 @@ export class Ministack implements AsyncDisposable {
         args: [SERVER_SCRIPT, 'aws.autoscaling'],
         cwd: directory,
         logFile: join(directory, 'ministack.log'),
-        removeOnNodeDeath: directory,
         environment: {
           PATH: [dirname(python), process.env.PATH ?? '/usr/bin:/bin'].join(delimiter),
           LANG: 'C.UTF-8',
@@ -83,12 +81,12 @@ export class Ministack implements AsyncDisposable {
           AWS_DEFAULT_REGION: region,
         },
       });
-      const ministack = new Ministack(processes, directory, port, region, python);
+      const ministack = new Ministack(processes, files, port, region, python);
       await ministack.waitUntilReady(props.startTimeoutSeconds ?? 60);
       return ministack;
     } catch (error) {
       await processes?.stop();
-      await rm(directory, { recursive: true, force: true });
+      await files.remove();
       throw error;
     }
   }
@@ -101,7 +99,7 @@ export class Ministack implements AsyncDisposable {
 
   private constructor(
     private readonly processes: ProcessGroup,
-    private readonly directory: string,
+    private readonly files: TemporaryDirectory,
     /** Port on 127.0.0.1. */
     readonly port: number,
     /** Region of every resource. */
@@ -163,7 +161,7 @@ export class Ministack implements AsyncDisposable {
   async stop(): Promise<void> {
     // Nothing of its state is kept, so there is nothing to be gained by a gentle end.
     await this.processes.stop();
-    await rm(this.directory, { recursive: true, force: true });
+    await this.files.remove();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,33 +169,25 @@ export class Ministack implements AsyncDisposable {
   }
 
   private async waitUntilReady(seconds: number): Promise<void> {
-    const deadline = performance.now() + seconds * 1000;
-    let lastError: unknown;
-    for (;;) {
-      if (this.processes.exitStatus !== undefined) {
-        throw new Error(
-          `ministack ended (${this.processes.exitStatus}) before it answered. Is the package ` +
-            `'ministack' installed for ${this.python}? Its output:\n${this.lastOutput()}`,
-        );
-      }
-      try {
-        const response = await fetch(`${this.endpoint}/_ministack/health`);
-        const { edition } = (await response.json()) as { edition?: string };
-        if (edition === this.directory) {
-          return;
-        }
-        lastError = new Error(`Another server answers on ${this.endpoint}`);
-      } catch (error) {
-        lastError = error;
-      }
-      if (performance.now() > deadline) {
-        throw new Error(
-          `ministack did not answer on ${this.endpoint} within ${seconds} s. Its output:\n` +
-            this.lastOutput(),
-          { cause: lastError },
-        );
-      }
-      await sleep(50);
+    try {
+      await this.processes.waitUntilAnswering(
+        'ministack',
+        this.endpoint,
+        async () => {
+          const response = await fetch(`${this.endpoint}/_ministack/health`);
+          const { edition } = (await response.json()) as { edition?: string };
+          if (edition !== this.files.path) {
+            throw new Error(`Another server answers on ${this.endpoint}`);
+          }
+          return true;
+        },
+        seconds * 1000,
+      );
+    } catch (error) {
+      const hint = `Is the package 'ministack' installed for ${this.python}?`;
+      throw this.processes.exit
+        ? new Error(`${(error as Error).message}\n${hint}`, { cause: error })
+        : error;
     }
   }
 }

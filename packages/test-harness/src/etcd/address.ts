@@ -1,4 +1,8 @@
-const OCTET = /^(?:0|[1-9]\d{0,2})$/;
+import { formatIpv4, parseIpv4 } from '../ipv4';
+
+/** 127.0.0.0, and 127.255.255.255, the broadcast address of its network. */
+const FIRST = 0x7f000000;
+const BROADCAST = 0x7fffffff;
 
 /**
  * Consecutive loopback addresses, one for each etcd member.
@@ -12,25 +16,14 @@ const OCTET = /^(?:0|[1-9]\d{0,2})$/;
  * @throws Error if the base is no IPv4 loopback address, or the last address is outside 127.0.0.0/8.
  */
 export function loopbackAddresses(baseAddress: string, count: number): string[] {
-  const octets = baseAddress.split('.');
-  const numbers = octets.map(Number);
-  if (
-    octets.length !== 4 ||
-    numbers[0] !== 127 ||
-    !octets.every((octet) => OCTET.test(octet)) ||
-    numbers.some((number) => number > 255)
-  ) {
+  const base = parseIpv4(baseAddress);
+  if (base === undefined || base < FIRST || base > BROADCAST) {
     throw new Error(
       `'${baseAddress}' is not a loopback address: give one in 127.0.0.0/8, such as 127.0.0.2`,
     );
   }
-  const base = numbers.reduce((value, number) => value * 256 + number, 0);
-  return Array.from({ length: count }, (_, index) => {
-    const value = base + index;
-    // 127.255.255.255 is the broadcast address of the network.
-    if (value >= 0x7fffffff) {
-      throw new Error(`${count} addresses from ${baseAddress} on do not fit in 127.0.0.0/8`);
-    }
-    return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.');
-  });
+  if (base + count > BROADCAST) {
+    throw new Error(`${count} addresses from ${baseAddress} on do not fit in 127.0.0.0/8`);
+  }
+  return Array.from({ length: count }, (_, index) => formatIpv4(base + index));
 }

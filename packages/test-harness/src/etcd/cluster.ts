@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { TemporaryDirectory } from '../process/temporary-directory';
+import { waitUntil } from '../wait-until';
 import { loopbackAddresses } from './address';
 import { resolveEtcd } from './binary';
 import {
@@ -13,9 +15,7 @@ import {
   GrpcCode,
 } from './gateway';
 import { EtcdMember } from './member';
-import { orphanGuard } from './orphan-guard';
 import { EtcdCertificates, type TlsFiles } from './tls';
-import { waitUntil } from './wait-until';
 
 /** How a cluster is started. */
 export interface EtcdClusterProps {
@@ -102,24 +102,22 @@ export class EtcdCluster {
       size + (props.spareAddresses ?? 8),
     );
     const binary = props.binary ?? (await resolveEtcd()).path;
-    const parent = props.dataDirectory ? resolve(props.dataDirectory) : tmpdir();
+    const parent = props.dataDirectory ?? tmpdir();
     await mkdir(parent, { recursive: true });
-    const directory = await mkdtemp(join(parent, 'quorate-etcd-'));
-    orphanGuard.addDirectory(directory);
+    const data = TemporaryDirectory.create('quorate-etcd-', parent);
 
     let certificates: EtcdCertificates | undefined;
     try {
       certificates =
         props.tls === true
-          ? await EtcdCertificates.create({ addresses, directory: join(directory, 'tls') })
+          ? await EtcdCertificates.create({ addresses, directory: join(data.path, 'tls') })
           : props.tls || undefined;
     } catch (error) {
-      await rm(directory, { recursive: true, force: true });
-      orphanGuard.releaseDirectory(directory);
+      await data.remove();
       throw error;
     }
 
-    const cluster = new EtcdCluster(binary, directory, addresses, certificates, props.extraFlags);
+    const cluster = new EtcdCluster(binary, data, addresses, certificates, props.extraFlags);
     try {
       const names = addresses.slice(0, size).map((_, index) => memberName(index));
       const initialCluster = names
@@ -147,13 +145,17 @@ export class EtcdCluster {
 
   private constructor(
     private readonly binary: string,
-    /** Where the data, the logs and the certificates are. */
-    readonly directory: string,
+    private readonly data: TemporaryDirectory,
     private readonly addresses: readonly string[],
     /** The certificates, if the cluster uses TLS. */
     readonly certificates: EtcdCertificates | undefined,
     private readonly extraFlags: readonly string[] = [],
   ) {}
+
+  /** Where the data, the logs and the certificates are. */
+  get directory(): string {
+    return this.data.path;
+  }
 
   /** All members that were not removed, whether they run or not, in the order they were made. */
   get members(): readonly EtcdMember[] {
@@ -209,11 +211,10 @@ export class EtcdCluster {
     return waitUntil('a leader of the cluster', () => this.leader(), {
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       retryable: () => false,
-    }).catch((error: Error) => {
-      const tails = this.all.map((member) =>
-        [`${member.name}, ${member.logFile}:`, ...member.logTail(5)].join('\n'),
-      );
-      throw new Error([error.message, ...tails].join('\n'), { cause: error });
+      detail: () =>
+        this.all
+          .map((member) => [`${member.name}, ${member.logFile}:`, ...member.logTail(5)].join('\n'))
+          .join('\n'),
     });
   }
 
@@ -366,8 +367,7 @@ export class EtcdCluster {
     try {
       await Promise.all([...this.started].map((member) => member.kill()));
     } finally {
-      await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
-      orphanGuard.releaseDirectory(this.directory);
+      await this.data.remove();
     }
   }
 

@@ -1,7 +1,8 @@
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../error-code';
 
 /** How often the holder shows that it is alive, in milliseconds. */
 const REFRESH_MS = 2_000;
@@ -47,7 +48,7 @@ export async function withDirectoryLock<T>(
       announced = true;
       options.onWait?.(state.holder);
     }
-    await delay(options.intervalMs ?? 100);
+    await sleep(options.intervalMs ?? 100);
   }
   const refresh = setInterval(() => {
     const now = new Date();
@@ -132,8 +133,4 @@ function isAlive(pid: number): boolean {
     // EPERM: it is alive and belongs to someone else.
     return hasCode(error, 'EPERM');
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === code;
 }

@@ -1,21 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { hasCode } from '../error-code';
+import { logLines } from '../process/log-lines';
+import { type ProcessExit, ProcessGroup } from '../process/process-group';
 import { environmentForEtcd } from './binary';
 import { EtcdGateway, type EtcdGatewayProps } from './gateway';
-import { orphanGuard } from './orphan-guard';
 import type { EtcdCertificates } from './tls';
-import { waitUntil } from './wait-until';
 
-/** How a process ended. */
-export interface EtcdExit {
-  /** The exit code; `null` if a signal ended it. */
-  readonly code: number | null;
-  /** The signal that ended it, or `null`. */
-  readonly signal: NodeJS.Signals | null;
-}
+/** How the process of a member ended. */
+export type EtcdExit = ProcessExit;
 
 /** How a member is run. */
 export interface EtcdMemberProps {
@@ -69,10 +63,6 @@ export interface EtcdMemberProps {
   readonly extraFlags?: readonly string[];
 }
 
-/** How many lines of the log an error quotes. */
-const LOG_HEAD_LINES = 2;
-const LOG_TAIL_LINES = 12;
-
 /** How long a start may take, in milliseconds. */
 const START_TIMEOUT_MS = 30_000;
 
@@ -103,12 +93,9 @@ export class EtcdMember {
 
   private readonly clientPort: number;
   private readonly peerPort: number;
-  private child: ChildProcess | undefined;
-  private ended: Promise<EtcdExit> | undefined;
-  private lastExit: EtcdExit | undefined;
+  /** The last process that was started. */
+  private group: ProcessGroup | undefined;
   private wasPaused = false;
-  /** Where in the log the present process began. */
-  private logOffset = 0;
 
   constructor(private readonly props: EtcdMemberProps) {
     const scheme = props.certificates ? 'https' : 'http';
@@ -125,22 +112,22 @@ export class EtcdMember {
 
   /** The id of the running process; `undefined` if there is none. */
   get pid(): number | undefined {
-    return this.child?.pid;
+    return this.running ? this.group?.pid : undefined;
   }
 
   /** Whether the process runs; a paused one does. */
   get running(): boolean {
-    return this.child !== undefined;
+    return this.group !== undefined && this.group.exit === undefined;
   }
 
   /** Whether the process is paused by {@link pause}. */
   get paused(): boolean {
-    return this.wasPaused;
+    return this.running && this.wasPaused;
   }
 
   /** How the last process ended; `undefined` while one runs, or before the first one. */
   get exit(): EtcdExit | undefined {
-    return this.lastExit;
+    return this.group?.exit;
   }
 
   /** The flags that etcd is started with. */
@@ -184,7 +171,7 @@ export class EtcdMember {
    *   lines of its log), or if it does not answer in time; the process is killed then.
    */
   async start(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.child) {
+    if (this.running) {
       throw new Error(`etcd member ${this.name} runs already, as process ${this.pid}`);
     }
     // An answer of somebody else's etcd on the same address would be taken for this one's.
@@ -197,7 +184,13 @@ export class EtcdMember {
     }
     await mkdir(this.dataDirectory, { recursive: true, mode: 0o700 });
     await mkdir(dirname(this.logFile), { recursive: true });
-    this.spawnProcess();
+    this.group = await ProcessGroup.start({
+      command: this.props.binary,
+      args: this.flags,
+      environment: environmentForEtcd(process.env),
+      logFile: this.logFile,
+    });
+    this.wasPaused = false;
 
     const timeoutMs = options.timeoutMs ?? START_TIMEOUT_MS;
     if (timeoutMs > 0) {
@@ -211,23 +204,18 @@ export class EtcdMember {
    * @throws Error as {@link start} does.
    */
   async waitUntilAnswering(timeoutMs: number = START_TIMEOUT_MS): Promise<void> {
+    const group = this.startedGroup();
     const gateway = this.gateway({ timeoutMs: 1_000 });
     try {
-      await waitUntil(
-        `an answer of etcd member ${this.name} at ${this.clientUrl}`,
-        async () => {
-          if (!this.child) {
-            throw new EarlyEndError(
-              `etcd member ${this.name} ${describe(this.lastExit)} before it answered.`,
-            );
-          }
-          return gateway.status();
-        },
-        { timeoutMs, retryable: (error) => !(error instanceof EarlyEndError) },
+      await group.waitUntilAnswering(
+        `etcd member ${this.name}`,
+        this.clientUrl,
+        () => gateway.status(),
+        timeoutMs,
       );
     } catch (error) {
       await this.kill();
-      throw new Error(`${(error as Error).message}\n${this.logForError()}`, { cause: error });
+      throw error;
     } finally {
       gateway.close();
     }
@@ -256,16 +244,13 @@ export class EtcdMember {
    * @returns How it ended; `undefined` if it was never started.
    */
   async kill(): Promise<EtcdExit | undefined> {
-    this.signal('SIGKILL');
-    await this.ended;
-    return this.lastExit;
+    await this.group?.stop();
+    return this.exit;
   }
 
   /** Pauses the process (SIGSTOP): its connections stay open, and nothing is answered. */
-  pause(): void {
-    if (this.signal('SIGSTOP')) {
-      this.wasPaused = true;
-    }
+  async pause(): Promise<void> {
+    this.wasPaused = (await this.group?.pause()) ?? false;
   }
 
   /** Lets a paused process go on (SIGCONT). */
@@ -281,23 +266,21 @@ export class EtcdMember {
    * @throws Error if it still runs at the time-out, or was never started.
    */
   async waitForExit(timeoutMs: number = STOP_TIMEOUT_MS): Promise<EtcdExit> {
-    if (!this.ended) {
-      throw new Error(`etcd member ${this.name} was never started`);
-    }
+    const group = this.startedGroup();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, fail) => {
       timer = setTimeout(
         () =>
           fail(
             new Error(
-              `etcd member ${this.name} (process ${this.pid}) did not end within ${timeoutMs} ms\n${this.logForError()}`,
+              `etcd member ${this.name} (process ${this.pid}) did not end within ${timeoutMs} ms\n${group.outputForError()}`,
             ),
           ),
         timeoutMs,
       );
     });
     try {
-      return await Promise.race([this.ended, timeout]);
+      return await Promise.race([group.exited, timeout]);
     } finally {
       clearTimeout(timer);
     }
@@ -308,7 +291,7 @@ export class EtcdMember {
     try {
       return (await stat(join(this.dataDirectory, 'member', 'snap', 'db'))).size;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      if (hasCode(error, 'ENOENT')) {
         return 0;
       }
       throw error;
@@ -316,8 +299,8 @@ export class EtcdMember {
   }
 
   /** The last lines of the log, oldest first. */
-  logTail(lines: number = LOG_TAIL_LINES): string[] {
-    return readLog(this.logFile).slice(-lines);
+  logTail(lines = 12): string[] {
+    return logLines(this.logFile).slice(-lines);
   }
 
   /** A client of this member, with the client's certificate if the member uses TLS. Close it after use. */
@@ -325,93 +308,16 @@ export class EtcdMember {
     return new EtcdGateway(this.clientUrl, { ...props, tls: this.certificates?.client });
   }
 
-  private spawnProcess(): void {
-    const log = openSync(this.logFile, 'a');
-    this.logOffset = fstatSync(log).size;
-    let child: ChildProcess;
-    try {
-      child = spawn(this.props.binary, this.flags, {
-        detached: true,
-        env: environmentForEtcd(process.env),
-        stdio: ['ignore', log, log],
-      });
-    } finally {
-      closeSync(log);
+  private startedGroup(): ProcessGroup {
+    if (!this.group) {
+      throw new Error(`etcd member ${this.name} was never started`);
     }
-    this.child = child;
-    this.lastExit = undefined;
-    this.wasPaused = false;
-    const { pid } = child;
-    if (pid !== undefined) {
-      orphanGuard.addGroup(pid);
-    }
-    this.ended = new Promise((settle) => {
-      const end = (exit: EtcdExit) => {
-        if (pid !== undefined) {
-          orphanGuard.releaseGroup(pid);
-        }
-        this.child = undefined;
-        this.wasPaused = false;
-        this.lastExit = exit;
-        settle(exit);
-      };
-      child.once('exit', (code, signal) => end({ code, signal }));
-      // Node reports an executable that cannot be started here, and then no exit.
-      child.once('error', () => pid === undefined && end({ code: 127, signal: null }));
-    });
+    return this.group;
   }
 
   private signal(signal: NodeJS.Signals): boolean {
-    if (this.child?.pid === undefined) {
-      return false;
-    }
-    try {
-      return process.kill(-this.child.pid, signal);
-    } catch (error) {
-      // The process has just ended, and Node has not yet said so.
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
-        return false;
-      }
-      throw error;
-    }
+    return this.group?.signal(signal) ?? false;
   }
-
-  /** The first lines of the log since the start, where a wrong flag is named, and the last ones. */
-  private logForError(): string {
-    const lines = readLog(this.logFile, this.logOffset);
-    const shown =
-      lines.length > LOG_HEAD_LINES + LOG_TAIL_LINES
-        ? [...lines.slice(0, LOG_HEAD_LINES), '...', ...lines.slice(-LOG_TAIL_LINES)]
-        : lines;
-    return [`From its log, ${this.logFile}:`, ...(shown.length ? shown : ['(empty)'])].join('\n');
-  }
-}
-
-class EarlyEndError extends Error {}
-
-function describe(exit: EtcdExit | undefined): string {
-  if (!exit) {
-    return 'was not running';
-  }
-  return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`;
-}
-
-function readLog(file: string, offset = 0): string[] {
-  let content: Buffer;
-  try {
-    content = readFileSync(file);
-  } catch (error) {
-    // Never started, or already removed.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      return [];
-    }
-    throw error;
-  }
-  return content
-    .subarray(offset)
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '');
 }
 
 /** Whether something on this machine accepts connections at the address. */

@@ -1,11 +1,10 @@
 // The certificate library's dependency injection needs this polyfill, loaded before it.
 import 'reflect-metadata';
 import { KeyObject, randomUUID, webcrypto } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { orphanGuard } from './orphan-guard';
+import { TemporaryDirectory } from '../process/temporary-directory';
 
 /** The purpose of a certificate, as its extended key usage names it. */
 export enum ExtendedKeyUsage {
@@ -119,10 +118,11 @@ const USAGE_OIDS: Record<ExtendedKeyUsage, string> = {
 export class EtcdCertificates {
   /** Makes an authority, one certificate for all members and one for a client. */
   static async create(props: EtcdCertificatesProps): Promise<EtcdCertificates> {
-    const temporary = props.directory === undefined;
-    const directory = props.directory ?? (await mkdtemp(join(tmpdir(), 'quorate-tls-')));
-    if (temporary) {
-      orphanGuard.addDirectory(directory);
+    let { directory } = props;
+    let temporary: TemporaryDirectory | undefined;
+    if (directory === undefined) {
+      temporary = TemporaryDirectory.create('quorate-tls-');
+      directory = temporary.path;
     }
     await mkdir(directory, { recursive: true });
 
@@ -168,7 +168,7 @@ export class EtcdCertificates {
 
   private constructor(
     private readonly issuer: Issuer,
-    private readonly temporary: boolean,
+    private readonly temporary: TemporaryDirectory | undefined,
     /** The certificate and key of every member, for its client port and its peer port. */
     readonly server: TlsFiles,
     /** The certificate and key of a client. */
@@ -197,10 +197,7 @@ export class EtcdCertificates {
 
   /** Deletes the files, if they are in a temporary directory. */
   async remove(): Promise<void> {
-    if (this.temporary) {
-      await rm(this.directory, { recursive: true, force: true });
-      orphanGuard.releaseDirectory(this.directory);
-    }
+    await this.temporary?.remove();
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EtcdError, EtcdGateway, type EtcdKeyValue, EtcdNoAnswerError, GrpcCode } from './gateway';
 import type { TlsFiles } from './tls';
 import {
@@ -280,7 +280,7 @@ export class WriteLoad {
       }
       this.retried += 1;
       if (attempts % Math.max(1, this.props.endpoints().length) === 0) {
-        await delay(ROUND_PAUSE_MS);
+        await sleep(ROUND_PAUSE_MS);
       }
       endpoint = this.endpointAfter(endpoint);
     }

@@ -89,10 +89,13 @@ function publicPart({ executable, version, minorVersion }: Probed): PythonInterp
 /**
  * Starts a Python once and reads what it is.
  *
- * @param command an absolute path, or a name to look up on `PATH`
+ * @param command an absolute path, or a name to look up on `PATH`; by default {@link defaultPython}
  * @throws if it cannot be started or is not Python 3
  */
-export function resolvePython(command: string): PythonInterpreter {
+export function resolvePython(command?: string): PythonInterpreter {
+  if (!command) {
+    return defaultPython();
+  }
   const found = probe(command);
   if ('failure' in found) {
     throw new Error(

@@ -3,7 +3,9 @@ import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSy
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { defaultPython, resolvePython } from './interpreters';
+import { orphanGuard } from '../process/orphan-guard';
+import { signalGroup } from '../process/process-group';
+import { resolvePython } from './interpreters';
 import { assertJson, type JsonValue } from './json';
 import { PythonError } from './python-error';
 
@@ -138,17 +140,10 @@ class LineReader {
   }
 }
 
-const running = new Set<PythonProcess>();
-
-function killAll(): void {
-  for (const one of running) {
-    one.kill();
-  }
-}
-
 /** One interpreter with its captured output and the socket of the protocol. */
 class PythonProcess {
-  static async spawn(executable: string, options: PythonProcessOptions): Promise<PythonProcess> {
+  static async spawn(options: PythonProcessOptions): Promise<PythonProcess> {
+    const { executable } = resolvePython(options.python);
     const stdout = new Capture();
     const stderr = new Capture();
     const child = spawn(executable, ['-I', '-B', '-u', '-X', 'utf8', WORKER], {
@@ -165,7 +160,6 @@ class PythonProcess {
         fail(new Error(`Python interpreter '${executable}' cannot be started`, { cause }));
       });
     });
-    started.watch();
     return started;
   }
 
@@ -179,19 +173,19 @@ class PythonProcess {
     private readonly stdoutCapture: Capture,
     private readonly stderrCapture: Capture,
   ) {
+    if (child.pid !== undefined) {
+      orphanGuard.addGroup(child.pid);
+    }
     this.socket = child.stdio[3] as Socket;
     this.lines = new LineReader(this.socket);
     this.exited = new Promise((done) => {
       child.once('exit', () => {
         this.killGroup();
         this.alive = false;
-        running.delete(this);
+        orphanGuard.releaseGroup(child.pid as number);
         this.captured();
         // A process that the code forked and that left the group may hold the other end open.
         this.socket.destroy();
-        if (running.size === 0) {
-          process.off('exit', killAll);
-        }
         done();
       });
     });
@@ -241,30 +235,11 @@ class PythonProcess {
     this.stderrCapture.close();
   }
 
-  private watch(): void {
-    if (running.size === 0) {
-      process.on('exit', killAll);
-    }
-    running.add(this);
-  }
-
   private killGroup(): void {
-    const { pid } = this.child;
-    if (pid === undefined) {
-      return;
-    }
-    try {
-      process.kill(-pid, 'SIGKILL');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') {
-        throw error;
-      }
+    if (this.child.pid !== undefined) {
+      signalGroup(this.child.pid, 'SIGKILL');
     }
   }
-}
-
-function executableFor(options: PythonProcessOptions): string {
-  return (options.python ? resolvePython(options.python) : defaultPython()).executable;
 }
 
 function timeoutOf(options: PythonProcessOptions): number {
@@ -325,7 +300,7 @@ export class PythonRunner {
   static async start(options: PythonRunnerOptions): Promise<PythonRunner> {
     const setup = setupOf(options);
     const timeoutMs = timeoutOf(options);
-    const interpreter = await PythonProcess.spawn(executableFor(options), options);
+    const interpreter = await PythonProcess.spawn(options);
     const runner = new PythonRunner(interpreter, timeoutMs);
     try {
       await runner.request(setup, 'loading the module');
@@ -345,7 +320,7 @@ export class PythonRunner {
   static async run(source: string, options: PythonProcessOptions = {}): Promise<PythonRunResult> {
     const setup: Setup = { mode: 'main', source, module: null, path: pathOf(options) };
     const timeoutMs = timeoutOf(options);
-    const interpreter = await PythonProcess.spawn(executableFor(options), options);
+    const interpreter = await PythonProcess.spawn(options);
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;

@@ -10,8 +10,8 @@ import {
   ManualClock,
   type ServiceEvent,
 } from '../../src/aws';
+import { runningInGroup } from '../process/running-processes';
 import { runPython } from './run-python';
-import { runningInGroup } from './running-in-group';
 
 const LAUNCH: LifecycleHookProps = {
   name: 'launch',
@@ -487,9 +487,7 @@ get api/token --request PUT
       await autoScaling.waitUntil('it ticks', () => size() > before);
     };
     await grows();
-    autoScaling.pauseInstance(instance.instanceId);
-    // What was under way when the signal came may still be written.
-    await sleep(50);
+    await autoScaling.pauseInstance(instance.instanceId);
     const paused = size();
     await sleep(200);
     expect(size()).toBe(paused);

@@ -9,8 +9,8 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CdkDeployment, eventBridgeSink, LocalAutoScaling, Ministack } from '../../src/aws';
+import { runningInGroup } from '../process/running-processes';
 import { runPython } from './run-python';
-import { runningInGroup } from './running-in-group';
 
 let ministack: Ministack;
 let sqs: SQSClient;
@@ -289,10 +289,10 @@ describe('the emulator', () => {
 
   test('that cannot start tells why', async () => {
     await expect(Ministack.start({ port: ministack.port })).rejects.toThrow(
-      /ended \(1\) before it answered.*already in use/s,
+      /ended with exit code 1 before it answered.*already in use/s,
     );
     await expect(Ministack.start({ python: '/nowhere/python' })).rejects.toThrow(
-      'Cannot start /nowhere/python',
+      "'/nowhere/python' cannot be started",
     );
   });
 

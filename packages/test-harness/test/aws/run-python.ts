@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { findPython } from '../../src/aws/python-executable';
+import { defaultPython } from '../../src/python';
 
 /** Directory of the package's Python files. */
 export const PYTHON_DIRECTORY = join(__dirname, '..', '..', 'python');
@@ -17,7 +17,7 @@ export async function runPython(
   args: readonly string[],
   options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
 ): Promise<PythonResult> {
-  const child = spawn(findPython(), args, {
+  const child = spawn(defaultPython().executable, args, {
     env: { PATH: process.env.PATH ?? '', ...options.env },
     stdio: 'pipe',
   });

@@ -126,7 +126,7 @@ describe('a cluster of three', () => {
     }
     const gateway = follower.gateway({ timeoutMs: 300 });
     try {
-      follower.pause();
+      await follower.pause();
       const silence = await gateway.status().catch((error: unknown) => error);
       expect(silence).toBeInstanceOf(EtcdNoAnswerError);
       expect(silence).toMatchObject({ kind: 'timeout' });
@@ -150,7 +150,7 @@ describe('a cluster of three', () => {
     const pids = cluster.members.map(({ pid }) => pid);
     expect(pids.map(exists)).toEqual([true, true, true]);
     // A stopped process does not hear SIGTERM.
-    cluster.members[0]?.pause();
+    await cluster.members[0]?.pause();
     await cluster.stop();
     expect(pids.map(exists)).toEqual([false, false, false]);
     expect(existsSync(cluster.directory)).toBe(false);

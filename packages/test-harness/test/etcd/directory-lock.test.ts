@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { withDirectoryLock } from '../../src/etcd/directory-lock';
 
@@ -33,7 +33,7 @@ test('runs one operation at a time, each of them', async () => {
   const operation = async (value: number) => {
     running += 1;
     most = Math.max(most, running);
-    await delay(20);
+    await sleep(20);
     running -= 1;
     return value;
   };
@@ -74,7 +74,7 @@ test.each([
     intervalMs: 5,
     onWait: (by) => waits.push(by),
   });
-  await delay(50);
+  await sleep(50);
   expect(waits).toEqual([pid]);
   await rm(lock, { recursive: true });
   expect(await waiting).toBe('after');

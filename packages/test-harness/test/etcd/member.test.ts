@@ -34,7 +34,7 @@ describe('a member', () => {
   test('an executable that cannot be started is told as such', async () => {
     await expect(
       EtcdCluster.start({ size: 1, baseAddress: '127.0.12.30', binary: '/no/such/etcd' }),
-    ).rejects.toThrow(/ended with exit code 127/);
+    ).rejects.toThrow(/Cannot start \/no\/such\/etcd/);
   });
 
   test('ETCD_ variables of the environment do not reach etcd', async () => {
@@ -65,7 +65,7 @@ describe('a member', () => {
       await member.start();
       expect(await cluster.get('kept')).toMatchObject({ value: 'x' });
       await expect(member.start()).rejects.toThrow(/runs already, as process \d+/);
-      member.pause();
+      await member.pause();
       expect(member.paused).toBe(true);
       await expect(member.waitForExit(50)).rejects.toThrow(/did not end within 50 ms/);
       expect(await member.stop()).toEqual({ code: null, signal: 'SIGTERM' });

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { EtcdCluster, type EtcdMember, WriteLoad, type WriteLoadProps } from '../../src/etcd';
-import { waitUntil } from '../../src/etcd/wait-until';
+import { waitUntil } from '../../src/wait-until';
 
 // A machine that runs these for the first time builds etcd first.
 jest.setTimeout(240_000);
@@ -54,7 +54,7 @@ describe('a write load on a cluster', () => {
 
   test('keeps to its rate, and every acknowledged write is there', async () => {
     const load = start(() => cluster.endpoints);
-    await delay(1_000);
+    await sleep(1_000);
     const report = await load.stop();
     expect(await load.stop()).toBe(report);
     const due = Math.floor(((report.endedAt - report.startedAt) * 200) / 1000);
@@ -101,7 +101,7 @@ describe('a write load on a cluster', () => {
     try {
       await moreAcknowledged(load, 20);
       expect(load.progress().endpoint).toBe(first.clientUrl);
-      first.pause();
+      await first.pause();
       await waitUntil(
         'the load to move on',
         async () => load.progress().endpoint === second.clientUrl || undefined,
@@ -148,7 +148,7 @@ describe('a write load on nothing', () => {
       ratePerSecond: 50,
       giveUpAfterMs: 200,
     });
-    await delay(400);
+    await sleep(400);
     expect(load.progress().lastError).toMatch(/gave no answer \(refused\)/);
     const report = await load.stop();
     expect(report.acknowledged).toEqual([]);
@@ -160,7 +160,7 @@ describe('a write load on nothing', () => {
 
   test('waits for an endpoint if there is none', async () => {
     const load = startLoad({ endpoints: () => [], giveUpAfterMs: 100 });
-    await delay(150);
+    await sleep(150);
     const report = await load.stop();
     expect(report.failed[0]).toMatchObject({
       error: 'there is no endpoint to write to',

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { findPythons } from '../../src/python/interpreters';
 import { PythonError } from '../../src/python/python-error';
 import { PythonRunner, type PythonRunnerOptions } from '../../src/python/runner';
+import { isRunning, until } from '../process/running-processes';
 
 const open: PythonRunner[] = [];
 
@@ -27,16 +28,8 @@ async function failure(promise: Promise<unknown>): Promise<PythonError> {
   return error as PythonError;
 }
 
-/** A zombie that its new parent has not collected yet counts as gone. */
-function isAlive(pid: number): boolean {
-  const state = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
-  return state.trim() !== '' && !state.startsWith('Z');
-}
-
 async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) {
-    await sleep(20);
-  }
+  await until(`the end of process ${pid}`, () => !isRunning(pid));
 }
 
 afterEach(async () => {
@@ -217,7 +210,7 @@ describe('time-out', () => {
       "the call of 'f' took longer than 700 ms, so the interpreter was killed",
     );
     expect(error.exceptionType).toBeUndefined();
-    expect(isAlive(runner.pid)).toBe(false);
+    expect(isRunning(runner.pid)).toBe(false);
     await untilGone(child);
     expect(runner.stdout).toBe('before\n');
     expect((await failure(runner.call('f'))).message).toContain('Start a new PythonRunner');
@@ -339,10 +332,10 @@ describe('a directory', () => {
 describe('the end', () => {
   test('the process is gone after close, which may be called twice', async () => {
     const runner = await start('import atexit\natexit.register(lambda: print("bye"))');
-    expect(isAlive(runner.pid)).toBe(true);
+    expect(isRunning(runner.pid)).toBe(true);
     await runner.close();
     await runner.close();
-    expect(isAlive(runner.pid)).toBe(false);
+    expect(isRunning(runner.pid)).toBe(false);
     expect(runner.stdout).toBe('bye\n');
     expect((await failure(runner.call('f'))).message).toContain('the runner was closed');
   });
@@ -353,7 +346,7 @@ describe('the end', () => {
     await sleep(50);
     await runner.close();
     expect((await call).message).toContain('the runner was closed');
-    expect(isAlive(runner.pid)).toBe(false);
+    expect(isRunning(runner.pid)).toBe(false);
   });
 
   test('await using closes it', async () => {
@@ -361,9 +354,9 @@ describe('the end', () => {
     {
       await using runner = await PythonRunner.start({ source: '' });
       pid = runner.pid;
-      expect(isAlive(pid)).toBe(true);
+      expect(isRunning(pid)).toBe(true);
     }
-    expect(isAlive(pid)).toBe(false);
+    expect(isRunning(pid)).toBe(false);
   });
 
   test('a busy interpreter ends by itself when its parent is killed', async () => {
@@ -387,7 +380,7 @@ describe('the end', () => {
       parent.stdout.once('data', (text: Buffer) => done(Number(text)));
     });
     await sleep(200);
-    expect(isAlive(pid)).toBe(true);
+    expect(isRunning(pid)).toBe(true);
     parent.kill('SIGKILL');
     await untilGone(pid);
   });

@@ -243,7 +243,7 @@ test('a learner tells its status and nothing else, and is promoted when it is in
 test('a member that hangs is unreachable, and what it was asked to change is unknown', async () => {
   const [leader, followers] = await leaderAndFollowers();
   const hung = follower(followers);
-  hung.pause();
+  await hung.pause();
   try {
     expect(await etcd.call(at(hung), 'status')).toMatchObject({
       error: 'Unreachable',

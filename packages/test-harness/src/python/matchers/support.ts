@@ -15,7 +15,8 @@ export interface Matcher {
   readonly name: string;
 }
 
-function hint({ context, name }: Matcher): string {
+/** The first line of every message. */
+export function hint({ context, name }: Matcher): string {
   const { isNot, promise } = context;
   return context.utils.matcherHint(name, 'python', 'expected', { isNot, promise: promise ?? '' });
 }
@@ -54,30 +55,11 @@ export function assertOptions(matcher: Matcher, options: object, known: readonly
   }
 }
 
-const DOTTED_NAME =
-  /^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{N}\p{M}_]*(\.[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{N}\p{M}_]*)*$/u;
-
-/** Refuses a name that no definition can have. */
-export function assertName(matcher: Matcher, name: unknown): asserts name is string {
-  if (typeof name !== 'string' || !DOTTED_NAME.test(name)) {
-    throw new TypeError(
-      `${hint(matcher)}\n\nexpected a name such as 'Outer' or 'Outer.inner', got ${String(name)}`,
-    );
-  }
-}
-
 /** A message of the usual form: hint, what was expected, what was found. */
 export function report(matcher: Matcher, expected: string, found: string): string {
   const { EXPECTED_COLOR, RECEIVED_COLOR } = matcher.context.utils;
   const not = matcher.context.isNot ? 'no ' : '';
   return `${hint(matcher)}\n\nExpected: ${not}${EXPECTED_COLOR(expected)}\n${RECEIVED_COLOR(found)}`;
-}
-
-/** The definitions that a plain or qualified name stands for, at any depth. */
-export function named<T extends PythonDefinition>(definitions: readonly T[], name: string): T[] {
-  return definitions.filter(
-    ({ qualifiedName }) => qualifiedName === name || qualifiedName.endsWith(`.${name}`),
-  );
 }
 
 /** The number of insertions, deletions and replacements between two words. */
@@ -94,7 +76,8 @@ function editDistance(one: string, other: string): number {
   return previous[other.length] ?? 0;
 }
 
-const SHOWN = 6;
+/** How many of a long list a message shows. */
+export const SHOWN = 6;
 
 /** The candidates whose names are most like the wanted one, the closest first. */
 export function closest<T>(
@@ -116,54 +99,6 @@ export function listed<T extends PythonDefinition | PythonImport>(
   describe: (one: T) => string,
 ): string {
   return ones.map((one) => `  line ${one.line}: ${describe(one)}`).join('\n');
-}
-
-/** The lines where a word stands that is no definition: a text, a comment or a use. */
-function mentions(source: string, name: string, kind: string): string {
-  const word = name.split('.').at(-1) ?? name;
-  const pattern = new RegExp(`(?<![\\p{L}\\p{N}_])${word}(?![\\p{L}\\p{N}_])`, 'u');
-  const lines = source.split(/\r\n|\r|\n/).flatMap((line, index) => {
-    return pattern.test(line) ? [index + 1] : [];
-  });
-  if (lines.length === 0) {
-    return '';
-  }
-  const shown = lines.slice(0, SHOWN).join(', ');
-  return `\n'${word}' is on line ${shown}, but not as the name of a ${kind}`;
-}
-
-/** Says what there is where the wanted name is not. */
-export function notFound<T extends PythonDefinition>(
-  source: string,
-  wanted: string,
-  kind: 'class' | 'function',
-  there: readonly T[],
-  describe: (one: T) => string,
-): string {
-  const plural = kind === 'class' ? 'classes' : 'functions';
-  const near = closest(there, wanted, ({ qualifiedName }) => qualifiedName);
-  const list =
-    there.length === 0
-      ? `Found: no ${kind} at all`
-      : `Found: no ${kind} of that name; ${there.length === 1 ? 'there is' : `the closest of ${there.length} ${plural}`}:\n${listed(near, describe)}`;
-  return list + mentions(source, wanted, kind);
-}
-
-/** A definition and the ways in which it differs from what was expected. */
-export interface Compared<T> {
-  readonly definition: T;
-  readonly differences: readonly string[];
-}
-
-/** Says how the definitions of the right name differ. */
-export function differing<T extends PythonDefinition>(
-  compared: readonly Compared<T>[],
-  describe: (one: T) => string,
-): string {
-  const parts = compared.map(({ definition, differences }) =>
-    [listed([definition], describe), ...differences.map((one) => `    ${one}`)].join('\n'),
-  );
-  return `Found, but different:\n${parts.join('\n')}`;
 }
 
 /** What a docstring must be: there or not, this text (surrounding white space aside), or matching. */

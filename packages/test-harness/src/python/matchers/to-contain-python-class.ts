@@ -1,20 +1,12 @@
 import type { MatcherContext } from 'expect';
 import { normalizePythonExpression, type PythonClass } from '../parser';
+import { containDefinition, type DefinitionKind } from './contain-definition';
 import {
-  assertName,
-  assertOptions,
   compareDocstring,
   type DocstringExpectation,
   describeDocstring,
-  differing,
   inParentheses,
-  listed,
-  type Matcher,
   type MatcherResult,
-  named,
-  notFound,
-  parseReceived,
-  report,
   sameList,
   withParts,
 } from './support';
@@ -54,6 +46,24 @@ function compare(found: PythonClass, expected: PythonClassExpectation): string[]
   return [...differences, ...compareDocstring(expected.docstring, found)];
 }
 
+function describeExpected(name: string, expected: PythonClassExpectation): string {
+  const { bases, methods, docstring } = expected;
+  return withParts(`class ${name}`, [
+    ...(bases ? [`bases ${inParentheses(bases)}`] : []),
+    ...(methods ? [`methods ${methods.join(', ')}`] : []),
+    ...describeDocstring(docstring),
+  ]);
+}
+
+const CLASS: DefinitionKind<PythonClass, PythonClassExpectation> = {
+  kind: 'class',
+  options: ['bases', 'methods', 'docstring'],
+  definitions: (module) => module.classes,
+  describe,
+  describeExpected,
+  compare,
+};
+
 /** See `PythonMatchers.toContainPythonClass`. */
 export function toContainPythonClass(
   this: MatcherContext,
@@ -61,31 +71,6 @@ export function toContainPythonClass(
   name: string,
   expected: PythonClassExpectation = {},
 ): MatcherResult {
-  const matcher: Matcher = { context: this, name: 'toContainPythonClass' };
-  const { classes } = parseReceived(matcher, received);
-  assertName(matcher, name);
-  assertOptions(matcher, expected, ['bases', 'methods', 'docstring']);
-  const candidates = named(classes, name);
-  const compared = candidates.map((definition) => ({
-    definition,
-    differences: compare(definition, expected),
-  }));
-  const matching = compared.filter(({ differences }) => differences.length === 0);
-  const what = withParts(`class ${name}`, [
-    ...(expected.bases ? [`bases ${inParentheses(expected.bases)}`] : []),
-    ...(expected.methods ? [`methods ${expected.methods.join(', ')}`] : []),
-    ...describeDocstring(expected.docstring),
-  ]);
-  const found = () => {
-    if (matching.length > 0) {
-      return `Found:\n${listed(
-        matching.map(({ definition }) => definition),
-        describe,
-      )}`;
-    }
-    return compared.length > 0
-      ? differing(compared, describe)
-      : notFound(received as string, name, 'class', classes, describe);
-  };
-  return { pass: matching.length > 0, message: () => report(matcher, what, found()) };
+  const matcher = { context: this, name: 'toContainPythonClass' };
+  return containDefinition(matcher, CLASS, received, name, expected);
 }

@@ -1,20 +1,12 @@
 import type { MatcherContext } from 'expect';
 import { normalizePythonExpression, type PythonFunction, type PythonParameter } from '../parser';
+import { containDefinition, type DefinitionKind } from './contain-definition';
 import {
-  assertName,
-  assertOptions,
   compareDocstring,
   type DocstringExpectation,
   describeDocstring,
-  differing,
   inParentheses,
-  listed,
-  type Matcher,
   type MatcherResult,
-  named,
-  notFound,
-  parseReceived,
-  report,
   sameList,
   withParts,
 } from './support';
@@ -185,6 +177,15 @@ function describeExpected(name: string, expected: PythonFunctionExpectation): st
   ]);
 }
 
+const FUNCTION: DefinitionKind<PythonFunction, PythonFunctionExpectation> = {
+  kind: 'function',
+  options: ['parameters', 'defaults', 'async', 'decorators', 'docstring'],
+  definitions: (module) => module.functions,
+  describe,
+  describeExpected,
+  compare,
+};
+
 /** See `PythonMatchers.toContainPythonFunction`. */
 export function toContainPythonFunction(
   this: MatcherContext,
@@ -192,26 +193,6 @@ export function toContainPythonFunction(
   name: string,
   expected: PythonFunctionExpectation = {},
 ): MatcherResult {
-  const matcher: Matcher = { context: this, name: 'toContainPythonFunction' };
-  const { functions } = parseReceived(matcher, received);
-  assertName(matcher, name);
-  assertOptions(matcher, expected, ['parameters', 'defaults', 'async', 'decorators', 'docstring']);
-  const compared = named(functions, name).map((definition) => ({
-    definition,
-    differences: compare(definition, expected),
-  }));
-  const matching = compared.filter(({ differences }) => differences.length === 0);
-  const found = () => {
-    if (matching.length > 0) {
-      return `Found:\n${listed(
-        matching.map(({ definition }) => definition),
-        describe,
-      )}`;
-    }
-    return compared.length > 0
-      ? differing(compared, describe)
-      : notFound(received as string, name, 'function', functions, describe);
-  };
-  const what = describeExpected(name, expected);
-  return { pass: matching.length > 0, message: () => report(matcher, what, found()) };
+  const matcher = { context: this, name: 'toContainPythonFunction' };
+  return containDefinition(matcher, FUNCTION, received, name, expected);
 }

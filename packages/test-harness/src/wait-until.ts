@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How {@link waitUntil} waits. */
 export interface WaitOptions {
@@ -16,6 +16,12 @@ export interface WaitOptions {
    * @default - every error may pass
    */
   readonly retryable?: (error: unknown) => boolean;
+  /**
+   * What there is instead of what is waited for, for the error at the time-out.
+   *
+   * @default - nothing but the error of the last attempt
+   */
+  readonly detail?: () => string | Promise<string>;
 }
 
 /**
@@ -28,7 +34,7 @@ export interface WaitOptions {
  */
 export async function waitUntil<T>(
   what: string,
-  attempt: () => Promise<T | undefined>,
+  attempt: () => T | undefined | Promise<T | undefined>,
   options: WaitOptions,
 ): Promise<T> {
   const deadline = performance.now() + options.timeoutMs;
@@ -46,11 +52,12 @@ export async function waitUntil<T>(
       lastError = error;
     }
     if (performance.now() >= deadline) {
-      const detail = lastError === undefined ? '' : `: ${(lastError as Error).message}`;
-      throw new Error(`waited ${options.timeoutMs} ms in vain for ${what}${detail}`, {
+      const reason = lastError === undefined ? '' : `: ${(lastError as Error).message}`;
+      const detail = options.detail ? `\n${await options.detail()}` : '';
+      throw new Error(`waited ${options.timeoutMs} ms in vain for ${what}${reason}${detail}`, {
         cause: lastError,
       });
     }
-    await delay(options.intervalMs ?? 50);
+    await sleep(options.intervalMs ?? 50);
   }
 }

@@ -4,7 +4,7 @@ EventBridge refuses `PutEvents` with a source that starts with `aws.`, and minis
 The harness plays Auto Scaling, whose events arrive on the default bus with `aws.autoscaling` as
 source, so the sources named as arguments are let through. Everything else is ministack as it is.
 
-Usage: python botocore_ministack_server.py [SOURCE ...]
+Usage: python ministack_server.py [SOURCE ...]
 """
 
 from __future__ import annotations

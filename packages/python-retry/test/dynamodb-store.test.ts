@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Ministack, PythonRunner } from '@quorate/test-harness';
+import { getPythonRetryUtils } from '../src';
+
+let directory: string;
+let ministack: Ministack;
+let runner: PythonRunner;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'python-retry-dynamodb-'));
+  writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils({ features: 'all' }));
+  ministack = await Ministack.start();
+  runner = await PythonRunner.start({
+    python: join(__dirname, '..', '..', '..', '.venv', 'bin', 'python'),
+    directory: join(__dirname, 'python'),
+    pythonPath: [directory],
+    module: 'dynamodb',
+    timeoutMs: 60_000,
+    env: { ...ministack.env() },
+  });
+  await runner.call('create_table');
+}, 90_000);
+
+afterAll(async () => {
+  await runner?.close();
+  await ministack?.stop();
+  rmSync(directory, { recursive: true });
+});
+
+test('writes only what the version permits, and learns what is there instead', async () => {
+  const open = { phase: 'OPEN', probes: [[2 ** 52, 1.5, 60]] };
+  expect(await runner.call('compare_and_swap')).toEqual([
+    null,
+    [0, {}],
+    null,
+    [1, open],
+    null,
+    [2, { phase: 'HALF_OPEN' }],
+    [2, { phase: 'HALF_OPEN' }],
+  ]);
+});
+
+test('trips, probes once, drops a zombie and closes, with writes at transitions only', async () => {
+  expect(await runner.call('life_of_a_circuit')).toEqual({
+    healthy: [['read'], ['read']],
+    refused: [false, false],
+    probes: [true, false],
+    'after the zombie': 'HALF_OPEN',
+    'after the successor': 'CLOSED',
+    admitted: [true, true],
+    // Trip, second probe and close; first probe, and the zombie's verdict, which was refused.
+    writes: [3, 2],
+  });
+});
+
+test('one of many environments that ask at once gets the probe', async () => {
+  expect(await runner.call('probes_of_a_fleet', [8])).toBe(1);
+});
+
+test('a store that is down neither stops calls nor forgets a trip', async () => {
+  expect(await runner.call('store_down')).toEqual([[true, false], 'OPEN']);
+});
+
+test('a probe that is killed loses its place when its lease lapses', async () => {
+  expect(await runner.call('kill_in_the_middle_of_a_probe')).toEqual({
+    line: 'probing',
+    'refused while leased': true,
+    'healed by the lease': true,
+    state: 'CLOSED',
+  });
+});
+
+test('classifies the errors that boto3 really raises', async () => {
+  expect(await runner.call('outcomes_of_real_errors')).toEqual([
+    ['ConditionalCheckFailedException', 'success', true],
+    ['ResourceNotFoundException', 'success', true],
+    ['ParamValidationError', 'ignore', true],
+    ['EndpointConnectionError', 'failure', true],
+  ]);
+});
+
+test('agrees with botocore on what is throttled and what is transient', async () => {
+  expect(await runner.call('codes_of_botocore')).toEqual({
+    throttled: ['throttle'],
+    transient: ['failure', 'throttle'], // botocore has PriorRequestNotComplete in both lists
+  });
+});

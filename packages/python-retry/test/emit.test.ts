@@ -1,0 +1,352 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { findPythons } from '@quorate/test-harness';
+import {
+  DEFAULT_FEATURES,
+  describeFeature,
+  emitPythonRetry,
+  getPythonRetryUtils,
+  PYTHON_RETRY_FEATURES,
+  type PythonRetryFeature,
+  type PythonRetryOptions,
+  writePythonRetry,
+} from '../src';
+
+const ROOT = join(__dirname, '..', '..', '..');
+const VENV_PYTHON = join(ROOT, '.venv', 'bin', 'python');
+const python311 = findPythons({ minimumVersion: '3.11' })[0]?.executable ?? VENV_PYTHON;
+
+/** The features alone, all together, none, and all but one. */
+const FEATURE_SETS: (readonly PythonRetryFeature[])[] = [
+  [],
+  PYTHON_RETRY_FEATURES,
+  ...PYTHON_RETRY_FEATURES.map((one) => [one]),
+  ...PYTHON_RETRY_FEATURES.map((one) => PYTHON_RETRY_FEATURES.filter((other) => other !== one)),
+];
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'python-retry-emit-'));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function python(args: string[], options: { python?: string; input?: string; path?: string } = {}) {
+  return spawnSync(options.python ?? python311, args, {
+    encoding: 'utf8',
+    cwd: directory,
+    input: options.input,
+    env: { ...process.env, PYTHONPATH: options.path ?? directory, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+}
+
+/** Imports each module and reports the names that it exports, those that are not defined apart. */
+function importAll(modules: string[]): Record<string, string[]> {
+  const script = [
+    'import importlib, json',
+    'def names(m):',
+    '    m = importlib.import_module(m)',
+    '    return sorted(n for n in m.__all__ if hasattr(m, n) or 1 / 0)',
+    `print(json.dumps({m: names(m) for m in ${JSON.stringify(modules)}}))`,
+  ].join('\n');
+  const ran = python(['-W', 'error', '-c', script]);
+  expect(ran).toMatchObject({ status: 0, stderr: '' });
+  return JSON.parse(ran.stdout);
+}
+
+describe('features', () => {
+  const STYLES: PythonRetryOptions[] = [
+    {},
+    { docstrings: false },
+    { types: false },
+    { docstrings: false, types: false },
+    { compact: true },
+    { minPython: '3.11' },
+  ];
+
+  test.each(STYLES)('every set of features can be imported: %j', (style) => {
+    const emissions = FEATURE_SETS.map((features) => emitPythonRetry({ ...style, features }));
+    const modules = emissions.map(({ source }, index) => {
+      writeFileSync(join(directory, `module_${index}.py`), source);
+      return `module_${index}`;
+    });
+    expect(importAll(modules)).toEqual(
+      Object.fromEntries(modules.map((name, index) => [name, emissions[index]?.exports])),
+    );
+  });
+
+  test('the default is the compatible core', () => {
+    expect(emitPythonRetry().features).toEqual(DEFAULT_FEATURES);
+    expect(emitPythonRetry({ features: ['breaker'] }).source).toBe(getPythonRetryUtils());
+    expect(emitPythonRetry().exports).toEqual([
+      'CircuitBreaker',
+      'CircuitOpenError',
+      'retry_with_backoff',
+      'retry_with_circuit_breaker',
+    ]);
+    expect(emitPythonRetry({ features: [] }).exports).toEqual(['retry_with_backoff']);
+  });
+
+  test.each(PYTHON_RETRY_FEATURES)('%s leaves no code behind when it is off', (feature) => {
+    const all = emitPythonRetry({ features: 'all', docstrings: false });
+    const without = emitPythonRetry({
+      features: PYTHON_RETRY_FEATURES.filter((one) => one !== feature),
+      docstrings: false,
+    });
+    const on = without.features.includes(feature); // because another feature needs it
+    expect(without.bytes < all.bytes).toBe(!on);
+    expect(describeFeature(feature)).not.toBe('');
+    const names = (text: string) => new Set(text.match(/[A-Za-z_]\w+/g));
+    const gone = [...names(all.source)].filter((name) => !names(without.source).has(name));
+    expect(gone.length > 0).toBe(!on);
+  });
+
+  test('each feature adds to the size', () => {
+    let features: PythonRetryFeature[] = [];
+    let before = emitPythonRetry({ features });
+    for (const feature of PYTHON_RETRY_FEATURES) {
+      features = [...features, feature];
+      const after = emitPythonRetry({ features });
+      expect(after.bytes).toBeGreaterThan(before.bytes);
+      before = after;
+    }
+  });
+
+  test('what a feature needs comes with it, and the order of the names does not matter', () => {
+    expect(emitPythonRetry({ features: ['store', 'aws'] }).features).toEqual([
+      'breaker',
+      'hooks',
+      'aws',
+      'store',
+    ]);
+    const one = emitPythonRetry({ features: ['jitter', 'breaker', 'jitter'] });
+    expect(one.sha256).toBe(emitPythonRetry({ features: ['breaker', 'jitter'] }).sha256);
+  });
+});
+
+test('the same options give the same bytes, and their hash and size', () => {
+  const options = { features: 'all', docstrings: false } as const;
+  const [first, second] = [emitPythonRetry(options), emitPythonRetry(options)];
+  expect(first).toEqual(second);
+  const hash = python(
+    [
+      '-c',
+      'import sys, hashlib; d = sys.stdin.buffer.read(); print(len(d), hashlib.sha256(d).hexdigest())',
+    ],
+    { input: first.source },
+  );
+  expect(hash.stdout.trim()).toBe(`${first.bytes} ${first.sha256}`);
+  expect(first.source.endsWith('\n')).toBe(true);
+  expect(first.source).not.toMatch(/\r|[ \t]\n/);
+});
+
+test('a fragment needs nothing but the imports and the logger before it', () => {
+  for (const style of [{}, { docstrings: false }, { compact: true }]) {
+    const { source } = emitPythonRetry({ features: 'all', standalone: false, ...style });
+    const head = 'import logging, random, threading, time\nlogger = logging.getLogger("mine")\n';
+    const use = [
+      'records = []',
+      'handler = logging.Handler()',
+      'handler.emit = records.append',
+      'logger.addHandler(handler)',
+      'logger.propagate = False',
+      'assert retry_with_backoff(lambda: 1 / 0, "divide", 1) is None',
+      'assert len(records) == 1, records',
+      'assert "__all__" not in globals()',
+    ].join('\n');
+    writeFileSync(join(directory, 'fragment.py'), `${head}${source}\n${use}\n`);
+    expect(python(['-W', 'error', 'fragment.py'])).toMatchObject({ status: 0, stderr: '' });
+  }
+});
+
+test('without docstrings and types none are left', () => {
+  const script = [
+    'import ast, sys',
+    'tree = ast.parse(sys.stdin.read())',
+    'kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)',
+    'print(sum(isinstance(n, kinds) and bool(ast.get_docstring(n)) for n in ast.walk(tree)))',
+    'print(sum(bool(getattr(n, "annotation", 0) or getattr(n, "returns", 0)) for n in ast.walk(tree)))',
+  ].join('\n');
+  const count = (options: PythonRetryOptions) => {
+    const { source } = emitPythonRetry({ features: 'all', ...options });
+    return python(['-c', script], { input: source }).stdout.trim().split('\n').map(Number);
+  };
+  const [docstrings = 0, annotations = 0] = count({});
+  expect(docstrings).toBeGreaterThan(50);
+  expect(annotations).toBeGreaterThan(100);
+  expect(count({ docstrings: false })).toEqual([0, annotations]);
+  expect(count({ types: false })[1]).toBe(0);
+  expect(count({ docstrings: false, types: false })).toEqual([0, 0]);
+  expect(count({ compact: true })).toEqual([0, 0]);
+});
+
+test('stripping docstrings, types and names leaves the same program', () => {
+  const script = [
+    'import ast, sys',
+    'tree = ast.parse(sys.stdin.read())',
+    'class Strip(ast.NodeTransformer):',
+    '    def generic_visit(self, n):',
+    '        super().generic_visit(n)',
+    '        if hasattr(n, "body") and isinstance(n.body, list) and isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)):',
+    '            n.body = [s for s in n.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))] or [ast.Pass()]',
+    '        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)): n.returns = None',
+    '        if isinstance(n, ast.arg): n.annotation = None',
+    '        return n',
+    '    def visit_AnnAssign(self, n):',
+    '        self.generic_visit(n)',
+    '        return ast.Assign([n.target], n.value, lineno=0) if n.value else None',
+    '    def visit_If(self, n):',
+    '        return None if isinstance(n.test, ast.Name) and n.test.id == "TYPE_CHECKING" else self.generic_visit(n)',
+    '    def visit_Assign(self, n):',
+    '        t = n.targets[0]',
+    '        return None if isinstance(t, ast.Name) and t.id == "TYPE_CHECKING" else self.generic_visit(n)',
+    '    def visit_ImportFrom(self, n):',
+    '        return None if n.module == "__future__" else n',
+    'print(ast.unparse(ast.fix_missing_locations(Strip().visit(tree))))',
+  ].join('\n');
+  const canonical = (options: PythonRetryOptions) =>
+    python(['-c', script], { input: getPythonRetryUtils({ features: 'all', ...options }) });
+  const full = canonical({});
+  expect(full).toMatchObject({ status: 0, stderr: '' });
+  expect(canonical({ docstrings: false }).stdout).toBe(full.stdout);
+  expect(canonical({ types: false }).stdout).toBe(full.stdout);
+  expect(canonical({ docstrings: false, types: false }).stdout).toBe(full.stdout);
+  // With private names counted through in the order of their first appearance.
+  const numbered = (text: string) => {
+    const names = new Map<string, string>();
+    return text.replace(/(?<![\w"'])_(?!_)\w+/g, (name) => {
+      names.set(name, names.get(name) ?? `_${names.size}`);
+      return names.get(name) as string;
+    });
+  };
+  const compact = canonical({ compact: true });
+  expect(compact).toMatchObject({ status: 0, stderr: '' });
+  expect(numbered(compact.stdout)).toBe(numbered(full.stdout));
+});
+
+describe('types', () => {
+  const check = (modules: string[]) =>
+    python(
+      ['-m', 'mypy', '--strict', '--python-version', '3.10', '--cache-dir', directory, ...modules],
+      { python: VENV_PYTHON, path: '' },
+    );
+
+  test('source and stub are typed strictly, whatever the features', () => {
+    const modules = [[], ['breaker'], ['async', 'calls'], ['store'], 'all'].flatMap(
+      (features, index) => {
+        const options = { features: features as PythonRetryFeature[] | 'all' };
+        const { source, stub } = emitPythonRetry(options);
+        const plain = emitPythonRetry({ ...options, docstrings: false });
+        writeFileSync(join(directory, `full_${index}.py`), source);
+        writeFileSync(join(directory, `plain_${index}.py`), plain.source);
+        writeFileSync(join(directory, `stub_${index}.pyi`), stub);
+        return [`full_${index}.py`, `plain_${index}.py`, `stub_${index}.pyi`];
+      },
+    );
+    const checked = check(modules);
+    expect(checked.stdout).toBe(`Success: no issues found in ${modules.length} source files\n`);
+  }, 180_000);
+
+  test('the stub tells what the module holds', () => {
+    writePythonRetry(directory, { features: 'all' });
+    // What there is for annotations only.
+    const names = ['Mode', 'Outcome', 'Listener', 'LambdaContext', 'MetricsLogger', 'RandomSource'];
+    const typing = [...names, 'BreakerScope', 'CircuitState', 'CircuitStore'];
+    writeFileSync(
+      join(directory, 'allowlist'),
+      typing.map((name) => `python_retry.${name}\n`).join(''),
+    );
+    const compared = python(['-m', 'mypy.stubtest', 'python_retry', '--allowlist', 'allowlist'], {
+      python: VENV_PYTHON,
+    });
+    expect(compared.stdout).toMatch(/Success/);
+  }, 120_000);
+
+  test('raise_on_failure=True is typed to return a value, and retry_call always does', () => {
+    writePythonRetry(directory, { features: 'all' });
+    writeFileSync(
+      join(directory, 'use.py'),
+      [
+        'from typing_extensions import assert_type',
+        'from python_retry import CircuitBreaker, retriable, retry_call, retry_with_backoff',
+        'from python_retry import async_retry_call, retry_with_circuit_breaker',
+        'def f() -> int: return 1',
+        'async def g() -> int: return 1',
+        'b = CircuitBreaker()',
+        'assert_type(retry_with_backoff(f, "f"), "int | None")',
+        'assert_type(retry_with_backoff(f, "f", raise_on_failure=True, timeout=3.0), int)',
+        'assert_type(retry_with_circuit_breaker(f, "f", b), "int | None")',
+        'assert_type(retry_with_circuit_breaker(f, "f", b, raise_on_failure=True), int)',
+        'assert_type(retry_call(f, circuit_breaker=b, jitter="full"), int)',
+        'assert_type(b.call(f), int)',
+        '@retriable("h", max_retries=2)',
+        'def h(key: str) -> int: return 1',
+        'assert_type(h("a"), int)',
+        'async def main() -> None:',
+        '    assert_type(await async_retry_call(g), int)',
+        'retry_call(f, unknown=1)',
+      ].join('\n'),
+    );
+    const checked = check(['use.py']);
+    expect(checked.stdout).toMatch(/Unexpected keyword argument "unknown"/);
+    expect(checked.stdout).toMatch(/Found 1 error in 1 file/);
+  }, 120_000);
+});
+
+test('writePythonRetry writes module and stub, and returns what it wrote', () => {
+  const target = join(directory, 'layer', 'python');
+  const emission = writePythonRetry(target, { features: ['jitter'], moduleName: 'resilience' });
+  expect(readFileSync(join(target, 'resilience.py'), 'utf8')).toBe(emission.source);
+  expect(readFileSync(join(target, 'resilience.pyi'), 'utf8')).toBe(emission.stub);
+  expect(existsSync(join(target, 'python_retry.py'))).toBe(false);
+  expect(() => writePythonRetry(target, { moduleName: '../x' })).toThrow(/Python identifier/);
+});
+
+test('survives bundling: the bundle needs neither files nor packages', () => {
+  const esbuild = join(ROOT, 'node_modules', '.bin', 'esbuild');
+  writeFileSync(
+    join(directory, 'app.ts'),
+    [
+      `import { getPythonRetryUtils } from ${JSON.stringify(join(__dirname, '..', 'src', 'index.ts'))};`,
+      "process.stdout.write(getPythonRetryUtils({ features: 'all' }));",
+    ].join('\n'),
+  );
+  const bundled = spawnSync(
+    esbuild,
+    [
+      'app.ts',
+      '--bundle',
+      '--minify',
+      '--platform=node',
+      '--outfile=out/app.js',
+      '--log-level=error',
+    ],
+    { cwd: directory, encoding: 'utf8' },
+  );
+  expect(bundled).toMatchObject({ status: 0, stderr: '' });
+  const ran = spawnSync(process.execPath, [join(directory, 'out', 'app.js')], {
+    cwd: tmpdir(),
+    encoding: 'utf8',
+    env: { PATH: ['/usr/bin', '/bin'].join(delimiter) },
+    maxBuffer: 1 << 24,
+  });
+  expect(ran.stdout).toBe(getPythonRetryUtils({ features: 'all' }));
+});
+
+test.each<[options: Record<string, unknown>, message: RegExp]>([
+  [{ features: ['retries'] }, /unknown feature retries; the features are breaker, /],
+  [{ features: 'everything' }, /features must be 'all' or a list of names/],
+  [{ minPython: '3.9' }, /minPython must be one of 3\.10, .*, not 3\.9/],
+  [{ docstrings: 'no' }, /docstrings must be a boolean/],
+  [{ compact: true, docstrings: true }, /compact leaves out docstrings and types/],
+  [{ compact: true, types: true }, /compact leaves out docstrings and types/],
+  [{ standalone: false, types: true }, /a fragment has no annotations/],
+])('refuses %j', (options, message) => {
+  expect(() => emitPythonRetry(options as PythonRetryOptions)).toThrow(message);
+});

@@ -1,0 +1,328 @@
+"""Counterexamples to the rules of other packages (D7-D21), each beside ours on the same events.
+
+Where a rule is not run here it is written down as a few lines; the packages' real code is compared in
+the benchmark. D1-D6 are found by the breadth-first check. Plain functions, so that every interpreter
+can run them without pytest.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import statistics
+
+from python_retry import CircuitBreaker, retry_call
+from retry_support import Script, World, logs, raises
+from test_store import Fleet, MemoryStore
+
+
+def test_d7_a_limit_that_is_looked_at_before_the_attempt_lets_one_more_begin():
+    # backoff 2.2.1: elapsed is taken when an attempt begins, and compared after it has failed.
+    def attempts_of_backoff(limit, takes):
+        now, count = 0.0, 0
+        while True:
+            elapsed = now
+            now, count = now + takes, count + 1
+            if elapsed >= limit:
+                return count, now
+
+    assert attempts_of_backoff(1, 1.0) == (2, 2.0)
+    world = World()
+    operation = Script(OSError, world=world, takes=1.0)
+    with raises(OSError):
+        retry_call(operation, max_retries=99, base_delay=0, timeout=1, **world.options)
+    assert (operation.calls, world.mono) == (1, 1001.0)
+
+
+def test_d8_a_probe_that_dies_takes_its_place_with_it():
+    # interlock 2.7, coordinated: places are counted, and what was given to the dead never returns.
+    given, served = 0, 0
+    for _ in range(200):
+        if given < 1:
+            given += 1  # and dies
+        else:
+            served += given != 1
+    assert served == 0
+    fleet = Fleet(2, lease=10, store_ttl=0)
+    fleet.trip()
+    fleet.world.advance(60)
+    assert fleet.breakers[0].acquire()  # and dies
+    admitted = 0
+    for _ in range(200):
+        fleet.world.advance(1)
+        permit = fleet.breakers[1].acquire()
+        if permit:
+            permit.success()
+            admitted += 1
+    assert admitted == 191
+
+
+def test_d9_a_trip_that_a_background_thread_is_to_publish_is_lost_in_a_freeze():
+    # interlock on Lambda: the write waits in a queue for a thread that a frozen sandbox never runs.
+    fleet = Fleet(2)
+    fleet.trip()  # the invocation ends here
+    assert fleet.stored == "OPEN"
+
+
+class Powertools:
+    """Rules of the circuit breaker of Powertools for AWS Lambda (Python), over one item."""
+
+    def __init__(self, table, threshold=2, recovery=60, success_threshold=1):
+        self.table = table
+        self.threshold = threshold
+        self.recovery = recovery
+        self.success_threshold = success_threshold
+        self.failures = 0
+        self.successes = 0
+
+    def save_open(self, now):  # unconditional
+        self.table.update(state="OPEN", opened_at=int(now), lease=0)
+
+    def admit(self, now, down=False):
+        if down:
+            return "closed"  # fails open, and what was not saved is forgotten
+        item = self.table
+        if item.get("state", "CLOSED") == "CLOSED":
+            return "closed"
+        if item["state"] == "OPEN" and int(now) - item["opened_at"] < self.recovery:
+            return None
+        if item["state"] == "HALF_OPEN" and item["lease"] > int(now):
+            return None
+        item.update(state="HALF_OPEN", lease=int(now) + self.recovery)
+        return "probe"
+
+    def settle(self, admitted, ok, now, down=False):
+        if admitted == "probe" and ok:
+            self.successes += 1
+            if self.successes >= self.success_threshold:
+                self.successes = 0
+                self.table.update(state="CLOSED")  # unconditional
+        elif admitted == "probe":
+            self.successes = 0
+            self.save_open(now)  # unconditional
+        elif ok:
+            self.failures = 0
+        else:
+            self.failures += 1
+            if self.failures >= self.threshold and not down:
+                self.save_open(now)
+
+
+def test_d10_successes_that_outlive_their_lease_close_too_early():
+    table = {}
+    a, b = (Powertools(table, success_threshold=3) for _ in range(2))
+    a.save_open(0)
+    for now in (60, 61):
+        table["lease"] = 0
+        a.settle(a.admit(now), True, now)
+    b.settle(b.admit(200), False, 200)
+    a.settle(a.admit(300), True, 300)
+    assert table["state"] == "CLOSED"  # after one success since it was opened again
+    fleet = Fleet(2, success_threshold=3, lease=10, store_ttl=0)
+    fleet.trip()
+    fleet.world.advance(60)
+    for _ in range(2):
+        fleet.breakers[0].acquire().success()
+    fleet.breakers[1].acquire().failure()
+    fleet.world.advance(60)
+    fleet.breakers[0].acquire().success()
+    assert fleet.stored == "HALF_OPEN"
+
+
+def test_d11_a_zombie_closes_what_its_successor_has_opened():
+    table = {}
+    a, b = Powertools(table), Powertools(table)
+    a.save_open(0)
+    zombie = a.admit(60)
+    b.settle(b.admit(130), False, 130)
+    a.settle(zombie, True, 131)
+    assert table["state"] == "CLOSED"
+    fleet = Fleet(2, lease=60)
+    fleet.trip()
+    fleet.world.advance(60)
+    zombie = fleet.breakers[0].acquire()
+    fleet.world.advance(70)
+    fleet.breakers[1].acquire().failure()
+    zombie.success()
+    assert fleet.stored == "OPEN"
+
+
+def test_d12_late_trips_push_the_opening_forward_and_destroy_a_lease():
+    table = {}
+    a, b = Powertools(table), Powertools(table)
+    late = [b.admit(0), b.admit(0)]
+    a.save_open(0)
+    assert a.admit(60) == "probe"
+    for admitted in late:
+        b.settle(admitted, False, 61)
+    assert (table["state"], table["opened_at"]) == ("OPEN", 61)
+    fleet = Fleet(2)
+    late = [fleet.breakers[1].acquire() for _ in range(2)]
+    fleet.trip()
+    fleet.world.advance(60)
+    probe = fleet.breakers[0].acquire()
+    before = copy.deepcopy(fleet.store.items)
+    for permit in late:
+        permit.failure()
+    assert probe
+    assert fleet.store.items == before
+
+
+def test_d13_without_the_store_a_trip_is_forgotten():
+    peer, reached = Powertools({}), 0
+    for now in range(50):
+        if peer.admit(now, down=True):
+            reached += 1
+            peer.settle("closed", False, now, down=True)
+    assert reached == 50
+    fleet = Fleet(1)
+    fleet.store.down = True
+    reached = 0
+    with logs():
+        for _ in range(50):
+            permit = fleet.breakers[0].acquire()
+            if permit:
+                reached += 1
+                permit.failure()
+    assert reached == fleet.threshold
+
+
+def test_d14_failures_in_a_row_are_found_late_by_a_large_fleet():
+    # This holds for ours too: counts of a closed circuit stay in their environment, so that healthy
+    # calls cost no write. What the store adds is that the first trip is the last one needed.
+    class Dice:
+        def __init__(self, seed):
+            self.state = seed
+
+        def __call__(self, sides):
+            self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
+            return (self.state >> 33) % sides
+
+    def calls_until(environments, trips_needed, seed):
+        dice = Dice(seed)
+        store = MemoryStore()
+        fleet = [Fleet(1, 5, store) for _ in range(environments)]
+        for count in range(1, 100_000):
+            one = fleet[dice(environments)]
+            permit = one.breakers[0].acquire()
+            if permit:
+                permit.failure()
+            if sum(two.breakers[0].state == "OPEN" for two in fleet) >= trips_needed:
+                return count
+        return None
+
+    first = statistics.median(calls_until(50, 1, seed) for seed in range(5))
+    assert 30 < first < 150
+
+
+def test_d15_whole_seconds_end_an_opening_early():
+    table = {}
+    peer = Powertools(table)
+    peer.save_open(10.9)
+    assert peer.admit(70.0) == "probe"  # 59.1 s later
+    world = World()
+    breaker = CircuitBreaker(1, 60, **world.clocks)
+    world.advance(0.9)
+    breaker.record_failure()
+    world.advance(59.1)
+    assert not breaker.acquire()
+    world.advance(0.9)
+    assert breaker.acquire()
+
+
+def test_d16_a_success_that_writes_what_it_has_loaded_closes_anothers_circuit():
+    # circuitbreaker-lambda 1.0.1: every success writes the whole state, whatever is stored by now.
+    table = {"state": "CLOSED"}
+    loaded = dict(table)
+    table["state"] = "OPEN"  # by another
+    writes = 1
+    table.update(loaded)
+    assert (table["state"], writes) == ("CLOSED", 1)
+    fleet = Fleet(2)
+    slow = fleet.breakers[1].acquire()
+    fleet.trip()
+    slow.success()
+    assert (fleet.stored, fleet.store.writes) == ("OPEN", 1)
+
+
+def test_d17_each_stored_state_is_read_back_as_what_it_was():
+    # circuitbreaker-lambda 1.0.1, Rust layer: writes HALF-OPEN, and reads HALF.
+    parsed = {"OPEN": "OPEN", "HALF": "HALF_OPEN"}.get("HALF-OPEN", "CLOSED")
+    assert parsed == "CLOSED"
+    fleet = Fleet(2, max_reset_timeout=900, success_threshold=2, store_ttl=0, half_open_max_calls=2)
+    for step in ("trip", "probe", "succeed", "isolate", "reset"):
+        if step == "trip":
+            fleet.trip()
+        elif step == "probe":
+            fleet.world.advance(60)
+            probe = fleet.breakers[0].acquire()
+        elif step == "succeed":
+            probe.success()
+        else:
+            getattr(fleet.breakers[0], step)()
+        fresh = fleet.start()
+        fresh.acquire().ignore()
+        assert fresh.state == fleet.breakers[0].state, step
+
+
+def test_d18_an_error_of_the_store_discards_no_result():
+    # gobreaker v2, distributed: the value is lost if the state cannot be saved after the call.
+    fleet = Fleet(1, threshold=1)
+    fleet.trip()
+    fleet.world.advance(60)
+
+    def operation():
+        fleet.store.down = True
+        return "value"
+
+    with logs():
+        value = retry_call(operation, circuit_breaker=fleet.breakers[0], **fleet.world.options)
+    assert value == "value"
+    assert fleet.breakers[0].state == "CLOSED"
+
+
+def test_d19_what_is_older_than_the_window_counts_no_more_after_a_pause():
+    # cockatiel, SamplingBreaker: a push rotates one window, however long the pause was.
+    windows = [5, 5, 5]
+    windows = [*windows[1:], 1]
+    assert sum(windows) == 11
+    world = World()
+    breaker = CircuitBreaker(window=30.0, failure_rate=0.5, min_calls=5, **world.clocks)
+    for _ in range(4):
+        breaker.acquire().failure()
+    world.advance(3600)
+    breaker.acquire().failure()
+    assert breaker.state == "CLOSED"
+
+
+def test_d20_the_time_zone_does_not_matter():
+    # aiobreaker: opened_at in UTC is compared with the local time.
+    berlin = dt.timezone(dt.timedelta(hours=2))
+    opened_at = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+    opened_at, local = opened_at.replace(tzinfo=None), opened_at.astimezone(berlin)
+    assert (local.replace(tzinfo=None) - opened_at).total_seconds() == 7200  # due at once
+    world = World()
+    breaker = CircuitBreaker(1, 60, clock=lambda: world.mono)  # with the real wall clock
+    breaker.record_failure()
+    assert not breaker.acquire()
+    assert 59 < breaker.retry_after <= 60
+
+
+def test_d21_a_clock_that_went_back_lets_nobody_sleep_for_ever():
+    # botocore's adaptive mode: the wait is the amount that is missing over the rate, by wall time.
+    last, now, rate = 1.7e9, 1.7e9 - 86_400, 0.5
+    assert (1 - rate * (now - last)) / rate > 80_000
+    world = World()
+
+    def operation():
+        world.epoch -= 86_400
+        raise OSError
+
+    with raises(OSError):
+        retry_call(operation, timeout=60, **world.options)
+    assert world.sleeps == [5.0, 10.0]
+    breaker = CircuitBreaker(1, 60, **world.clocks)
+    breaker.record_failure()
+    world.epoch -= 86_400
+    world.mono += 60
+    assert breaker.acquire()
