@@ -186,17 +186,24 @@ _CHANGES_OF_ETCD = {
 }
 
 
+class _Here(threading.local):
+    """Whether this thread is sending something that is known."""
+
+    known = False
+
+
 def watch(recorder):
     """Tell the recorder of everything that leaves this process from now on."""
-    here = threading.local()
-    make_api_call = botocore.client.BaseClient._make_api_call
-    connection = http.client.HTTPConnection
-    connect = connection.connect
-    request = connection.request
-    putrequest = connection.putrequest
-    getresponse = connection.getresponse
+    here = _Here()
+    _watch_aws(recorder, here)
+    _watch_requests(recorder)
+    _watch_connections(recorder, here)
 
-    def observed_api_call(self, operation, params):
+
+def _watch_aws(recorder, here):
+    make_api_call = botocore.client.BaseClient._make_api_call
+
+    def observed(self, operation, params):
         here.known = True
         try:
             if operation in _READS_OF_AWS:
@@ -212,13 +219,14 @@ def watch(recorder):
         finally:
             here.known = False
 
-    def observed_connect(self):
-        outer = getattr(here, "known", False)
-        here.known = True
-        try:
-            return connect(self)
-        finally:
-            here.known = outer
+    botocore.client.BaseClient._make_api_call = observed
+
+
+def _watch_requests(recorder):
+    """Look at the requests to etcd; those to AWS do not come by here, but by the connections."""
+    connection = http.client.HTTPConnection
+    request = connection.request
+    getresponse = connection.getresponse
 
     def observed_request(self, method, url, body=None, headers=None, **kwargs):
         self.effect = None
@@ -227,16 +235,8 @@ def watch(recorder):
             recorder.before(self.effect)
         elif not (url in _READS_OF_ETCD or _reads_alarms(url, body)):
             recorder.unknown(f"{method} {url} {body}")
-        here.known = True
-        try:
-            return request(self, method, url, body, headers or {}, **kwargs)
-        finally:
-            here.known = False
-
-    def observed_putrequest(self, method, url, *args, **kwargs):
-        if not getattr(here, "known", False):
-            recorder.unknown(f"{method} {url}")
-        return putrequest(self, method, url, *args, **kwargs)
+        self.classified = True
+        return request(self, method, url, body, headers or {}, **kwargs)
 
     def observed_getresponse(self, *args, **kwargs):
         response = getresponse(self, *args, **kwargs)
@@ -245,17 +245,36 @@ def watch(recorder):
             recorder.after(effect)
         return response
 
+    connection.request = observed_request
+    connection.getresponse = observed_getresponse
+
+
+def _watch_connections(recorder, here):
+    """Find what goes neither through botocore nor through a request that was looked at."""
+    connection = http.client.HTTPConnection
+    connect = connection.connect
+    putrequest = connection.putrequest
+
+    def observed_connect(self):
+        outer, here.known = here.known, True
+        try:
+            return connect(self)
+        finally:
+            here.known = outer
+
+    def observed_putrequest(self, method, url, *args, **kwargs):
+        if not (here.known or getattr(self, "classified", False)):
+            recorder.unknown(f"{method} {url}")
+        return putrequest(self, method, url, *args, **kwargs)
+
     def audit(event, args):
         if event in _OTHER_WAYS_OUT or (event == "open" and _writes(args)):
             recorder.unknown(f"{event} {args}")
-        elif event in {"socket.connect", "socket.sendto"} and not getattr(here, "known", False):
+        elif event in {"socket.connect", "socket.sendto"} and not here.known:
             recorder.unknown(f"{event} {args[1]}")
 
-    botocore.client.BaseClient._make_api_call = observed_api_call
     connection.connect = observed_connect
-    connection.request = observed_request
     connection.putrequest = observed_putrequest
-    connection.getresponse = observed_getresponse
     sys.addaudithook(audit)
 
 
