@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EtcdGateway, type EtcdMemberInfo, type LocalInstance } from '@quorate/test-harness';
+import {
+  EtcdGateway,
+  type EtcdGatewayProps,
+  type EtcdMemberInfo,
+  type LocalInstance,
+} from '@quorate/test-harness';
 
 /** What an instance's member is. */
 export type Membership = 'none' | 'learner' | 'voter';
@@ -33,7 +38,13 @@ export class ClusterObserver {
   private readonly abort = new AbortController();
   private readonly watching: Promise<void>;
 
-  constructor(private readonly instances: () => LocalInstance[]) {
+  /**
+   * @param client - How to connect; plain HTTP by default.
+   */
+  constructor(
+    private readonly instances: () => LocalInstance[],
+    private readonly client: Omit<EtcdGatewayProps, 'timeoutMs'> = {},
+  ) {
     this.watching = this.watch();
   }
 
@@ -64,7 +75,9 @@ export class ClusterObserver {
     const staying = this.instances().filter((one) => one.lifecycleState === 'InService');
     const others = this.instances().filter((one) => one.lifecycleState.startsWith('Pending'));
     for (const instance of [...staying, ...others]) {
-      const gateway = new EtcdGateway(`http://${instance.privateIpAddress}:2379`, {
+      const scheme = this.client.tls ? 'https' : 'http';
+      const gateway = new EtcdGateway(`${scheme}://${instance.privateIpAddress}:2379`, {
+        ...this.client,
         timeoutMs: TIMEOUT_MS,
       });
       try {

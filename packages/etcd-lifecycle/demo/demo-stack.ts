@@ -1,4 +1,4 @@
-import { type App, Duration, Stack } from 'aws-cdk-lib';
+import { type App, Duration, SecretValue, Stack } from 'aws-cdk-lib';
 import { AutoScalingGroup, HealthChecks } from 'aws-cdk-lib/aws-autoscaling';
 import {
   InstanceType,
@@ -10,12 +10,26 @@ import {
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { EtcdLifecycle } from '../src';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { type BootstrapTlsFiles, EtcdLifecycle, EtcdTls } from '../src';
+
+/** What a stack with TLS needs. */
+export interface DemoTls {
+  /** Where each instance has its certificates. */
+  readonly files: BootstrapTlsFiles;
+  /** The value of the secret with the function's certificate. */
+  readonly secret: Readonly<Record<string, string>>;
+}
 
 /** What differs between the stacks of the demo and of the tests. */
 export interface DemoStackProps {
   readonly clusterName: string;
   readonly size: number;
+  /**
+   * Mutual TLS.
+   * @default - no TLS
+   */
+  readonly tls?: DemoTls;
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
 }
@@ -58,6 +72,7 @@ export class DemoStack extends Stack {
       vpc,
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       heartbeatTimeout: Duration.minutes(5),
+      tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
       environment: props.environment,
     });
     autoScalingGroup.addUserData(
@@ -66,7 +81,15 @@ export class DemoStack extends Stack {
         environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
         startCommand: 'exec "$etcd_binary"',
         pollSeconds: 1,
+        tlsFiles: props.tls?.files,
       }),
     );
+  }
+
+  /** A secret whose value is in the template, which no real one should be: this one stays here. */
+  private secret(id: string, value: Readonly<Record<string, string>>): Secret {
+    return new Secret(this, id, {
+      secretStringValue: SecretValue.unsafePlainText(JSON.stringify(value)),
+    });
   }
 }

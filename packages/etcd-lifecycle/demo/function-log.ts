@@ -12,6 +12,8 @@ export interface LogLine {
   readonly arithmetic?: string;
   /** What became of an action. */
   readonly outcome?: unknown;
+  /** Why addresses that were asked gave no usable answer, by address. */
+  readonly silent?: Readonly<Record<string, string>>;
   readonly instance?: string;
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import {
   ReceiveMessageCommand,
   SendMessageCommand,
@@ -11,16 +11,31 @@ import {
 } from '@aws-sdk/client-sqs';
 import {
   CdkDeployment,
+  type EtcdBinary,
+  EtcdCertificates,
   eventBridgeSink,
   LocalAutoScaling,
   type LocalInstance,
+  loopbackAddresses,
   Ministack,
   resolveEtcd,
+  type TlsFiles,
 } from '@quorate/test-harness';
 import { App } from 'aws-cdk-lib';
-import { DemoStack } from './demo-stack';
+import { DemoStack, type DemoTls } from './demo-stack';
 import { FunctionLog } from './function-log';
 import { JournalFollower } from './journal-follower';
+
+/** The certificates of a deployment, where they are not just the right ones. */
+export interface LocalDeploymentTls {
+  /** Those of the members, and of whoever asks {@link LocalDeployment.clientTls}. The caller's own. */
+  readonly certificates: EtcdCertificates;
+  /**
+   * The value of the secret with the function's certificate.
+   * @default - the client's certificate of `certificates`
+   */
+  readonly secret?: Readonly<Record<string, string>>;
+}
 
 /** How to deploy the demo's stack on this machine. */
 export interface LocalDeploymentProps {
@@ -35,6 +50,16 @@ export interface LocalDeploymentProps {
    */
   readonly baseAddress?: string;
   /**
+   * Mutual TLS, with certificates that are made for it unless they are given.
+   * @default false
+   */
+  readonly tls?: boolean | LocalDeploymentTls;
+  /**
+   * The etcd that the instances run.
+   * @default - what `resolveEtcd()` finds or builds
+   */
+  readonly etcd?: EtcdBinary;
+  /**
    * Further environment variables of the function.
    * @default - none
    */
@@ -48,6 +73,12 @@ export interface LocalDeploymentProps {
 
 const STACK = 'QuorateDemo';
 const CLUSTER = 'demo';
+
+/** How many instances certificates are made for, those that are launched later included. */
+const CERTIFIED_INSTANCES = 32;
+
+/** The variable of an instance with the folder of its certificates. */
+const TLS_DIRECTORY = 'etcd_tls';
 
 /** How much of an instance's console is shown when something went wrong. */
 const CONSOLE_LINES = 10;
@@ -64,7 +95,7 @@ export class LocalDeployment {
   /** Synthesizes and deploys the stack; the group launches its first instances at once. */
   public static async start(props: LocalDeploymentProps = {}): Promise<LocalDeployment> {
     const progress = props.onProgress ?? (() => undefined);
-    const etcd = await resolveEtcd();
+    const etcd = props.etcd ?? (await resolveEtcd());
     progress(`etcd ${etcd.version} (${etcd.origin})`);
     const deployment = new LocalDeployment(await LocalAutoScaling.start());
     // Needed for the deployment only, so that nothing is left whatever ends it later.
@@ -82,6 +113,8 @@ export class LocalDeployment {
 
   /** The group's name. */
   public groupName = '';
+  private certificates: EtcdCertificates | undefined;
+  private ownCertificates: EtcdCertificates | undefined;
   private functionLog: FunctionLog | undefined;
   private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
@@ -112,11 +145,21 @@ export class LocalDeployment {
     return this.autoScaling.instances(this.groupName);
   }
 
+  /** What a client needs to speak TLS with the members; undefined without TLS. */
+  public get clientTls(): TlsFiles | undefined {
+    return this.certificates?.client;
+  }
+
+  /** The client URL of an instance's member. */
+  public clientUrl(instance: LocalInstance): string {
+    return `${this.certificates ? 'https' : 'http'}://${instance.privateIpAddress}:2379`;
+  }
+
   /** The client URLs of the instances that run something. */
   public clientUrls(): string[] {
     return this.instances()
       .filter((instance) => instance.processesAlive)
-      .map((instance) => `http://${instance.privateIpAddress}:2379`);
+      .map((instance) => this.clientUrl(instance));
   }
 
   /**
@@ -212,6 +255,7 @@ export class LocalDeployment {
     this.sqs?.destroy();
     await this.autoScaling.stop();
     await this.ministack?.stop();
+    await this.ownCertificates?.remove();
     if (this.failedTicks.length > 0) {
       throw new AggregateError(this.failedTicks, 'ticks could not be sent');
     }
@@ -223,10 +267,12 @@ export class LocalDeployment {
     etcdBinary: string,
     progress: (step: string) => void,
   ): Promise<void> {
+    const tls = await this.certify(props);
     const app = new App({ outdir: assembly });
     new DemoStack(app, STACK, {
       clusterName: CLUSTER,
       size: props.size ?? 3,
+      tls,
       environment: props.environment,
     });
     app.synth();
@@ -258,15 +304,43 @@ export class LocalDeployment {
     this.autoScaling.createGroup(
       LocalAutoScaling.fromTemplate(template, undefined, {
         name: this.groupName,
-        baseAddress: props.baseAddress ?? '127.0.0.2',
+        baseAddress: baseAddressOf(props),
         boot: {
           script: userDataOf(template),
-          environment: { ...ministack.env(), etcd_binary: etcdBinary },
+          environment: {
+            ...ministack.env(),
+            etcd_binary: etcdBinary,
+            ...(this.certificates && { [TLS_DIRECTORY]: this.certificates.directory }),
+          },
           path: [dirname(ministack.python)],
         },
       }),
     );
     progress('group created: it launches its first instances');
+  }
+
+  private async certify(props: LocalDeploymentProps): Promise<DemoTls | undefined> {
+    if (!props.tls) {
+      return undefined;
+    }
+    if (props.tls === true) {
+      this.ownCertificates = await EtcdCertificates.create({
+        addresses: loopbackAddresses(baseAddressOf(props), CERTIFIED_INSTANCES),
+      });
+      this.certificates = this.ownCertificates;
+    } else {
+      this.certificates = props.tls.certificates;
+    }
+    const { server, client, directory } = this.certificates;
+    const onInstance = (file: string) => `\${${TLS_DIRECTORY}}/${relative(directory, file)}`;
+    return {
+      files: {
+        caFile: onInstance(server.caFile),
+        certificateFile: onInstance(server.certFile),
+        keyFile: onInstance(server.keyFile),
+      },
+      secret: (props.tls === true ? undefined : props.tls.secret) ?? certificateSecret(client),
+    };
   }
 
   private track(tick: Promise<void>): void {
@@ -275,6 +349,19 @@ export class LocalDeployment {
       .finally(() => this.ticks.delete(tracked));
     this.ticks.add(tracked);
   }
+}
+
+/** The value of the secret from which the function takes its certificate. */
+export function certificateSecret(files: TlsFiles): Record<string, string> {
+  return {
+    ca: readFileSync(files.caFile, 'utf8'),
+    certificate: readFileSync(files.certFile, 'utf8'),
+    key: readFileSync(files.keyFile, 'utf8'),
+  };
+}
+
+function baseAddressOf(props: LocalDeploymentProps): string {
+  return props.baseAddress ?? '127.0.0.2';
 }
 
 function made<T>(part: T | undefined): T {

@@ -1,31 +1,46 @@
-import { execFile, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { delimiter, dirname, isAbsolute, join, resolve, sep } from 'node:path';
-import { promisify } from 'node:util';
-import { withDirectoryLock } from './directory-lock';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve, sep } from 'node:path';
+import { debianEtcd } from './debian-package';
+import { findOnPath, isExecutable, versionOf } from './executable';
+import type { CacheContext } from './executable-cache';
+import { goBuiltEtcd, pinnedVersion } from './go-build';
 
-const run = promisify(execFile);
-
-/** The Go module whose tool is etcd: a `go.mod` and a `go.sum`, no source. */
-const RECIPE_DIRECTORY = join(__dirname, '..', '..', 'etcd');
-
-const SERVER_MODULE = 'go.etcd.io/etcd/server/v3';
-
-/** An etcd executable that is new enough. */
+/** An etcd executable. */
 export interface EtcdBinary {
   /** The absolute path of the executable. */
   readonly path: string;
   /** Its version, without a leading "v". */
   readonly version: string;
-  /** Where it comes from: the environment variable `ETCD`, the search path, or our own build. */
-  readonly origin: 'ETCD' | 'PATH' | 'built';
+  /** Where it comes from: the environment variable `ETCD`, the search path, our own build, or Debian. */
+  readonly origin: 'ETCD' | 'PATH' | 'built' | 'Debian';
 }
+
+/**
+ * The releases of etcd that can be had beside each other: the newest patch of each line that is
+ * maintained, and two old ones that people still run, as Debian packaged them.
+ *
+ * The old ones are below what {@link isSupportedEtcdVersion} asks for: they are for tests of what
+ * happens with them.
+ */
+export const ETCD_RELEASES = ['3.4-debian', '3.5-debian', '3.5', '3.6', '3.7'] as const;
+
+/** One of {@link ETCD_RELEASES}. */
+export type EtcdRelease = (typeof ETCD_RELEASES)[number];
+
+/** The release that is built when nothing else is found. */
+const DEFAULT_RELEASE = '3.6';
 
 /** What {@link resolveEtcd} looks at. */
 export interface ResolveEtcdOptions {
   /**
-   * The environment: `ETCD`, `PATH`, `QUORATE_CACHE_DIR`, and what Go reads.
+   * A certain release, whatever `ETCD` and `PATH` offer.
+   *
+   * @default - any that is new enough
+   */
+  readonly release?: EtcdRelease;
+  /**
+   * The environment: `ETCD`, `PATH`, `QUORATE_CACHE_DIR`, `QUORATE_DEBIAN_MIRROR`, and what Go
+   * and apt read.
    *
    * @default process.env
    */
@@ -78,16 +93,11 @@ export function isSupportedEtcdVersion(version: string): boolean {
 
 /** The version of etcd that is built when none is found: the one that the build recipe pins. */
 export function pinnedEtcdVersion(): string {
-  const recipe = join(RECIPE_DIRECTORY, 'go.mod');
-  const match = new RegExp(`${SERVER_MODULE}\\s+v(\\S+)`).exec(readFileSync(recipe, 'utf8'));
-  if (!match?.[1]) {
-    throw new Error(`${recipe} does not require ${SERVER_MODULE}: the build recipe is damaged`);
-  }
-  return match[1];
+  return pinnedVersion(DEFAULT_RELEASE);
 }
 
 /**
- * The directory in which built executables are kept: `QUORATE_CACHE_DIR`, else `.cache/quorate` in
+ * The directory in which executables that were built or downloaded are kept: `QUORATE_CACHE_DIR`, else `.cache/quorate` in
  * the nearest ancestor of the working directory that holds a `.git` or a `package-lock.json`, else
  * in the working directory.
  */
@@ -116,14 +126,23 @@ export function cacheDirectory(options: Pick<ResolveEtcdOptions, 'env' | 'cwd'> 
  * {@link cacheDirectory}), which takes about a minute the first time. Several processes that ask
  * at once share one build.
  *
- * @throws Error if `ETCD` names something that does not run or is too old, or if nothing is found
- *   and Go is missing or fails. The message tells the ways to get an etcd.
+ * With `release` it is that one, from the cache, where it was built from its Go modules or, for the
+ * old ones, taken out of a Debian package. apt fetches that from the mirror that this machine's own
+ * sources name; elsewhere the environment variable `QUORATE_DEBIAN_MIRROR` names one.
+ *
+ * @throws Error if `ETCD` names something that does not run or is too old; if nothing is found and
+ *   Go is missing or fails; if a Debian package is wanted and there is no apt, or no mirror of Debian.
+ *   The message tells the ways to get an etcd.
  */
 export async function resolveEtcd(options: ResolveEtcdOptions = {}): Promise<EtcdBinary> {
   const env = options.env ?? process.env;
   const cwd = options.cwd ?? process.cwd();
   const log = options.log ?? ((line: string) => process.stderr.write(`${line}\n`));
+  const context = { env, cache: cacheDirectory({ env, cwd }), log };
 
+  if (options.release !== undefined) {
+    return inRelease(options.release, context);
+  }
   if (env.ETCD) {
     return namedByEnvironment(env.ETCD, env, cwd);
   }
@@ -141,7 +160,28 @@ export async function resolveEtcd(options: ResolveEtcdOptions = {}): Promise<Etc
     }
     log(passedOver);
   }
-  return built({ env, cwd, log, passedOver });
+  const built = await goBuiltEtcd(DEFAULT_RELEASE, context, {
+    absent: passedOver || 'none is on PATH',
+    others: [
+      `set ETCD to the path of an executable, ${REQUIREMENT}`,
+      'put such an executable on PATH',
+    ],
+  });
+  return { ...built, origin: 'built' };
+}
+
+async function inRelease(release: EtcdRelease, context: CacheContext): Promise<EtcdBinary> {
+  switch (release) {
+    case '3.4-debian':
+    case '3.5-debian':
+      return { ...(await debianEtcd(release, context)), origin: 'Debian' };
+    case '3.5':
+    case '3.6':
+    case '3.7':
+      return { ...(await goBuiltEtcd(release, context)), origin: 'built' };
+    default:
+      throw new Error(`'${release}' is no release of etcd; there are ${ETCD_RELEASES.join(', ')}`);
+  }
 }
 
 async function namedByEnvironment(
@@ -170,186 +210,4 @@ async function namedByEnvironment(
     );
   }
   return { path, version, origin: 'ETCD' };
-}
-
-interface BuildContext {
-  readonly env: NodeJS.ProcessEnv;
-  readonly cwd: string;
-  readonly log: (line: string) => void;
-  /** Why the executable on the search path was not used, or an empty text. */
-  readonly passedOver: string;
-}
-
-async function built(context: BuildContext): Promise<EtcdBinary> {
-  const version = pinnedEtcdVersion();
-  const directory = join(
-    cacheDirectory(context),
-    `etcd-v${version}-${process.platform}-${process.arch}`,
-  );
-  const path = join(directory, 'etcd');
-  const found = async (): Promise<boolean> =>
-    isExecutable(path) && (await versionOf(path, context.env).catch(() => '')) === version;
-
-  if (!(await found())) {
-    const go = findOnPath('go', context.env);
-    if (!go) {
-      throw new Error(
-        [
-          `no etcd to be had: ${context.passedOver || 'none is on PATH'}, and Go, to build one, is not on PATH. Either`,
-          `- set ETCD to the path of an executable, ${REQUIREMENT};`,
-          '- put such an executable on PATH;',
-          `- or install Go (https://go.dev/doc/install): etcd v${version} is then built from its Go modules, once.`,
-        ].join('\n'),
-      );
-    }
-    await withDirectoryLock(
-      `${directory}.lock`,
-      async () => {
-        // Another process may have built it while this one waited for the lock.
-        if (!(await found())) {
-          await build(go, version, directory, context);
-        }
-      },
-      {
-        onWait: (holder) =>
-          context.log(
-            `waiting for process ${holder ?? '(unknown)'}, which builds etcd v${version} ...`,
-          ),
-      },
-    );
-  }
-  return { path, version, origin: 'built' };
-}
-
-async function build(
-  go: string,
-  version: string,
-  directory: string,
-  context: BuildContext,
-): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  // What a build that was killed has left; this process holds the lock, so that nobody uses it.
-  for (const name of await readdir(directory)) {
-    if (name.startsWith('etcd.building-')) {
-      await rm(join(directory, name), { force: true });
-    }
-  }
-  context.log(`building etcd v${version} from its Go modules, once, about a minute ...`);
-  const startedAt = performance.now();
-  const seconds = () => Math.round((performance.now() - startedAt) / 1000);
-  const progress = setInterval(
-    () => context.log(`still building etcd v${version} (${seconds()} s) ...`),
-    15_000,
-  );
-  const target = join(directory, `etcd.building-${process.pid}`);
-  try {
-    await goBuild(go, target, version, context);
-  } finally {
-    clearInterval(progress);
-  }
-  await chmod(target, 0o755);
-  await rename(target, join(directory, 'etcd'));
-  context.log(`built etcd v${version} in ${seconds()} s`);
-}
-
-function goBuild(
-  go: string,
-  target: string,
-  version: string,
-  context: BuildContext,
-): Promise<void> {
-  return new Promise((succeed, fail) => {
-    const child = spawn(
-      go,
-      ['build', '-mod=readonly', '-trimpath', '-buildvcs=false', '-o', target, SERVER_MODULE],
-      {
-        cwd: RECIPE_DIRECTORY,
-        env: goEnvironment(context.env, cacheDirectory(context)),
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    let output = '';
-    const collect = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-8_000);
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    child.on('error', (error) => fail(new Error(`${go} does not run: ${error.message}`)));
-    child.on('close', (code, signal) => {
-      if (code === 0) {
-        succeed();
-        return;
-      }
-      const lines = output.trim().split('\n').slice(-15).join('\n');
-      fail(
-        new Error(
-          [
-            `building etcd v${version} failed: '${go} build' ended with ${signal ?? `exit code ${code}`}:`,
-            lines,
-            context.passedOver,
-            `Either mend what Go complains about (it needs its module proxy, see GOPROXY, and Go >= 1.26 or leave to fetch it), or set ETCD to the path of an executable, ${REQUIREMENT}.`,
-          ]
-            .filter((line) => line !== '')
-            .join('\n'),
-        ),
-      );
-    });
-  });
-}
-
-/**
- * The environment for `go build`. Go's caches stay where the user has them; where nothing tells Go a
- * place (no HOME, as in some containers), they go into our cache, with modules writable, so that
- * deleting the cache deletes them too.
- */
-export function goEnvironment(env: NodeJS.ProcessEnv, cache: string): NodeJS.ProcessEnv {
-  const result: NodeJS.ProcessEnv = { ...env, CGO_ENABLED: '0', GOWORK: 'off' };
-  if (!env.HOME && !env.XDG_CACHE_HOME && !env.GOCACHE) {
-    result.GOCACHE = join(cache, 'go', 'build');
-  }
-  if (!env.HOME && !env.GOPATH && !env.GOMODCACHE) {
-    result.GOPATH = join(cache, 'go', 'path');
-    result.GOFLAGS = [env.GOFLAGS, '-modcacherw'].filter(Boolean).join(' ');
-  }
-  return result;
-}
-
-/** The version that `etcd --version` prints. */
-async function versionOf(path: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const { stdout } = await run(path, ['--version'], {
-    env: environmentForEtcd(env),
-    timeout: 10_000,
-    killSignal: 'SIGKILL',
-  }).catch((error: Error) => {
-    throw new Error(`'${path} --version' failed: ${error.message.trim()}`, { cause: error });
-  });
-  const match = /etcd Version: (\S+)/.exec(stdout);
-  if (!match?.[1]) {
-    throw new Error(
-      `'${path} --version' does not answer as etcd does, but: ${JSON.stringify(stdout.slice(0, 200))}`,
-    );
-  }
-  return match[1];
-}
-
-/** The environment without `ETCD_...` variables, each of which etcd takes as a flag. */
-export function environmentForEtcd(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('ETCD_')));
-}
-
-function findOnPath(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  return (env.PATH ?? '')
-    .split(delimiter)
-    .filter((directory) => isAbsolute(directory))
-    .map((directory) => join(directory, name))
-    .find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,9 @@
 export { loopbackAddresses } from './address';
 export {
   cacheDirectory,
+  ETCD_RELEASES,
   type EtcdBinary,
+  type EtcdRelease,
   isSupportedEtcdVersion,
   pinnedEtcdVersion,
   type ResolveEtcdOptions,

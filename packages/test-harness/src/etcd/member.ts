@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { hasCode } from '../error-code';
 import { logLines } from '../process/log-lines';
 import { type ProcessExit, ProcessGroup } from '../process/process-group';
-import { environmentForEtcd } from './binary';
+import { environmentForEtcd } from './executable';
 import { EtcdGateway, type EtcdGatewayProps } from './gateway';
 import type { EtcdCertificates } from './tls';
 

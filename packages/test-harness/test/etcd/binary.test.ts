@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import {
   cacheDirectory,
+  type EtcdRelease,
   isSupportedEtcdVersion,
   pinnedEtcdVersion,
   resolveEtcd,
 } from '../../src/etcd';
-import { goEnvironment } from '../../src/etcd/binary';
+import { goEnvironment, pinnedVersion } from '../../src/etcd/go-build';
 
 // A machine that runs these for the first time builds etcd first.
 jest.setTimeout(240_000);
@@ -41,19 +42,24 @@ function etcdOf(version: string): string[] {
  * A `go` that "builds" a script after a while, and notes each build in a file. It stands for Go, whose
  * work is not what these tests are about; the last test has the real one build the real etcd.
  */
-async function slowGo(bin: string): Promise<string> {
+async function slowGo(bin: string, version = pinnedEtcdVersion()): Promise<string> {
   const builds = join(directory, 'builds');
   await executable(join(bin, 'go'), [
     `echo "$PWD $*" >> '${builds}'`,
     'sleep 0.5',
     'while [ "$1" != -o ]; do shift; done',
-    `printf '#!/bin/sh\\necho "etcd Version: ${pinnedEtcdVersion()}"\\n' > "$2"`,
+    `printf '#!/bin/sh\\necho "etcd Version: ${version}"\\n' > "$2"`,
   ]);
   return builds;
 }
 
-function resolveWith(env: NodeJS.ProcessEnv) {
+function folderOf(version: string): string {
+  return `etcd-${version}-${process.platform}-${process.arch}`;
+}
+
+function resolveWith(env: NodeJS.ProcessEnv, release?: EtcdRelease) {
   return resolveEtcd({
+    release,
     env: { QUORATE_CACHE_DIR: join(directory, 'cache'), ...env },
     cwd: directory,
     log: (line) => log.push(line),
@@ -80,8 +86,9 @@ describe('which versions will do', () => {
     expect(isSupportedEtcdVersion(version)).toBe(supported);
   });
 
-  test('the pinned one does', () => {
-    expect(isSupportedEtcdVersion(pinnedEtcdVersion())).toBe(true);
+  test.each(['3.5', '3.6', '3.7'] as const)('the pinned one of %s does', (release) => {
+    expect(pinnedVersion(release)).toMatch(new RegExp(`^${release}\\.\\d+$`));
+    expect(isSupportedEtcdVersion(pinnedVersion(release))).toBe(true);
   });
 });
 
@@ -159,8 +166,7 @@ describe('an executable on PATH', () => {
 
 describe('building', () => {
   const withGo = () => ({ PATH: `${join(directory, 'bin')}:/usr/bin:/bin` });
-  const folder = () =>
-    join(directory, 'cache', `etcd-v${pinnedEtcdVersion()}-${process.platform}-${process.arch}`);
+  const folder = () => join(directory, 'cache', folderOf(`v${pinnedEtcdVersion()}`));
 
   test('happens once for several that ask at the same time, and not again', async () => {
     const builds = await slowGo(join(directory, 'bin'));
@@ -231,6 +237,68 @@ describe('building', () => {
     const listings = await Promise.all(path.map((name) => readdir(name).catch((): string[] => [])));
     return path.filter((_, index) => !listings[index]?.includes('etcd'));
   }
+});
+
+describe('a certain release', () => {
+  test.each(['3.5', '3.7'] as const)('%s is built, whatever else there is', async (release) => {
+    const bin = join(directory, 'bin');
+    const builds = await slowGo(bin, pinnedVersion(release));
+    const other = await executable(join(bin, 'etcd'), etcdOf('3.6.16'));
+    const found = await resolveWith({ ETCD: other, PATH: `${bin}:/usr/bin:/bin` }, release);
+    expect(found).toMatchObject({ origin: 'built', version: pinnedVersion(release) });
+    expect(await readFile(builds, 'utf8')).toContain(`/etcd/${release} build `);
+  });
+
+  test('without Go is an error that tells what helps', async () => {
+    await expect(resolveWith({ PATH: directory }, '3.7')).rejects.toThrow(
+      /it is not in the cache, and Go, .* is not on PATH\. What helps:\n- install Go/,
+    );
+  });
+
+  test('that there is not, is an error that tells which there are', async () => {
+    await expect(resolveWith({}, '3.3' as EtcdRelease)).rejects.toThrow(
+      "'3.3' is no release of etcd; there are 3.4-debian, 3.5-debian, 3.5, 3.6, 3.7",
+    );
+  });
+
+  describe('of Debian', () => {
+    const bin = () => join(directory, 'bin');
+
+    /** An `apt-get` that lists the sources of some machine, and fails at everything else. */
+    async function aptOf(source: string): Promise<void> {
+      await executable(join(bin(), 'dpkg-deb'), ['exit 1']);
+      await executable(join(bin(), 'apt-get'), [
+        `if [ "$1" = indextargets ]; then echo '${source}'; exit; fi`,
+        'echo "E: nothing there" >&2; exit 100',
+      ]);
+    }
+
+    test('needs apt, and says so where there is none', async () => {
+      await expect(resolveWith({ PATH: bin() }, '3.4-debian')).rejects.toThrow(
+        /etcd v3\.4\.23 is taken out of a package of Debian, for which apt-get is needed, .* put an etcd v3\.4\.23 at .*-debian-/,
+      );
+    });
+
+    test('needs a mirror of Debian, which may be named', async () => {
+      await aptOf('http://mirror.invalid/ubuntu/');
+      const env = { PATH: `${bin()}:/usr/bin:/bin` };
+      await expect(resolveWith(env, '3.5-debian')).rejects.toThrow(
+        "no source of this machine's apt is a mirror of Debian: name one in QUORATE_DEBIAN_MIRROR",
+      );
+      const named = { ...env, QUORATE_DEBIAN_MIRROR: 'http://other.invalid/debian' };
+      await expect(resolveWith(named, '3.5-debian')).rejects.toThrow(
+        /'apt-get update .*' failed, for Debian trixie from the mirror http:\/\/other\.invalid\/debian .*E: nothing there/s,
+      );
+    });
+
+    test('takes the mirror from what apt is told on the machine', async () => {
+      await aptOf('http://mirror.invalid/debian/');
+      await expect(resolveWith({ PATH: `${bin()}:/usr/bin:/bin` }, '3.4-debian')).rejects.toThrow(
+        /for Debian bookworm from the mirror http:\/\/mirror\.invalid\/debian\//,
+      );
+      expect(await readdir(join(directory, 'cache', folderOf('v3.4.23-debian')))).toEqual([]);
+    });
+  });
 });
 
 describe('the cache directory', () => {
