@@ -93,6 +93,7 @@ export class Workspace extends javascript.NodeProject {
     addPython(this);
     this.addChecks();
     this.addLongSuites();
+    this.addCrashTests();
     this.addBenchmarks();
     addCi(this);
   }
@@ -254,6 +255,28 @@ export class Workspace extends javascript.NodeProject {
           exec: `python packages/etcd-lifecycle/test/lambda/explore_plan.py --members ${members} --runs`,
         })),
       ],
+    });
+  }
+
+  private addCrashTests(): void {
+    const jest =
+      'jest --ci --config packages/etcd-lifecycle/jest.config.json --maxWorkers=2 ' +
+      "--testMatch='**/test/crash/*.crash.ts'";
+    const steps = [{ exec: SETUP }, { exec: ETCD }, { exec: jest, receiveArgs: true }];
+    this.addTask('test:crash', {
+      description: 'Kill the function before and after each of its side effects, in each scenario',
+      env: QUIET,
+      steps,
+    });
+    this.addTask('test:crash:sample', {
+      description: 'The same for a quarter of the side effects, in a quarter of the time',
+      env: { ...QUIET, QUORATE_CRASH_SAMPLE: '4' },
+      steps,
+    });
+    this.addTask('test:crash:record', {
+      description: 'Write the lists of side effects anew, after the function got other ones',
+      env: { ...QUIET, QUORATE_RECORD_SIDE_EFFECTS: '1' },
+      steps,
     });
   }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -89,7 +89,13 @@ export class CrashBench implements AsyncDisposable {
       const logFile = join(directory, 'function.log');
       const host = FunctionHost.start(ministack.python, environment, logFile);
       return new CrashBench(
-        { directory, etcd: etcd.path, logFile, deadLetterQueueUrl: QueueUrl },
+        {
+          directory,
+          etcd: etcd.path,
+          logFile,
+          betweenRuns: join(directory, 'between-runs'),
+          deadLetterQueueUrl: QueueUrl,
+        },
         { autoScaling, ministack, dynamodb, sqs, host },
       );
     } catch (error) {
@@ -105,6 +111,8 @@ export class CrashBench implements AsyncDisposable {
       readonly directory: string;
       readonly etcd: string;
       readonly logFile: string;
+      /** A file that is there while the function does not run. */
+      readonly betweenRuns: string;
       readonly deadLetterQueueUrl: string;
     },
     readonly parts: {
@@ -203,6 +211,7 @@ export class CrashCluster {
         environment: {
           ...ministack.env(),
           etcd_binary: bench.at.etcd,
+          BETWEEN_RUNS: bench.at.betweenRuns,
           // etcd refuses changes until all members have been connected for 5 s, which would be most of
           // the time of these tests. Without that check only the function's own guard is left.
           ETCD_STRICT_RECONFIG_CHECK: 'false',
@@ -270,6 +279,7 @@ export class CrashCluster {
     environment: Readonly<Record<string, string>> = {},
   ): Promise<InvocationResult> {
     await this.learnNames();
+    rmSync(this.bench.at.betweenRuns, { force: true });
     const result = await this.bench.parts.host.invoke({
       event,
       newcomer: this.newcomer,
@@ -346,6 +356,7 @@ export class CrashCluster {
   /** Waits until each instance that was told to start its member, and can, has a member that answers. */
   async membersStarted(): Promise<void> {
     const told = await this.joinParameters();
+    writeFileSync(this.bench.at.betweenRuns, '');
     for (const instance of this.instances()) {
       const { instanceId, lifecycleState } = instance;
       const starting = lifecycleState === 'Pending:Wait' && told.includes(instanceId);

@@ -6,8 +6,9 @@ Each line of standard input asks for one invocation; each line of standard outpu
      "point": ..., "moment": ...}
     {"ended": "returned" | "raised" | "killed", "error": ..., "records": [...]}
 
-The process of an invocation is forked from this one, which has imported everything and called nothing:
-a start takes milliseconds, and no invocation knows of another. Ends when standard input does.
+The process of an invocation is forked from this one, which has imported everything, read botocore's
+descriptions of the services and called nothing: a start takes milliseconds, and no invocation knows of
+another. Ends when standard input does.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import sys
 import traceback
 import uuid
 
+import boto3
 import side_effects
 from etcd_lifecycle import handler
 
 _TIME_LIMIT_MS = 60_000
+_SERVICES = ("autoscaling", "dynamodb", "ec2", "sqs", "ssm")
 
 
 class _Context:
@@ -69,6 +72,9 @@ def _how(status):
 
 def main():
     """Serve invocations, one after the other."""
+    for service in _SERVICES:
+        # Clients that nobody uses: what botocore reads for them is kept in its session.
+        boto3.client(service)
     for line in sys.stdin:
         print(json.dumps(_run(json.loads(line))), flush=True)
 

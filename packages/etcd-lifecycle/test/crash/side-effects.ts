@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CrashPoint, Moment } from './function-host';
 
@@ -19,9 +19,13 @@ export function listedSideEffects(scenario: string): string[] {
   return readFileSync(file(scenario), 'utf8').trimEnd().split('\n');
 }
 
-/** Writes the list of a scenario anew. */
+/** Writes the list of a scenario anew, unless only the order differs, which is partly chance. */
 export function writeSideEffects(scenario: string, effects: readonly string[]): void {
   mkdirSync(DIRECTORY, { recursive: true });
+  const listed = existsSync(file(scenario)) ? listedSideEffects(scenario) : [];
+  if (listed.length === effects.length && listed.every((one) => effects.includes(one))) {
+    return;
+  }
   writeFileSync(file(scenario), `${effects.join('\n')}\n`);
 }
 
