@@ -260,8 +260,8 @@ export class Workspace extends javascript.NodeProject {
 
   private addCrashTests(): void {
     const jest =
-      'jest --ci --config packages/etcd-lifecycle/jest.config.json --maxWorkers=2 ' +
-      "--testMatch='**/test/crash/*.crash.ts'";
+      'jest --ci --config packages/etcd-lifecycle/jest.config.json ' +
+      "--testMatch='**/test/crash/*.crash.ts' --maxWorkers=2";
     const steps = [{ exec: SETUP }, { exec: ETCD }, { exec: jest, receiveArgs: true }];
     this.addTask('test:crash', {
       description: 'Kill the function before and after each of its side effects, in each scenario',

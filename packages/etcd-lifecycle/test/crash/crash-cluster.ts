@@ -14,7 +14,8 @@ import {
   Ministack,
   resolveEtcd,
 } from '@quorate/test-harness';
-import { renderBootstrap } from '../../src/bootstrap';
+import { App } from 'aws-cdk-lib';
+import { DemoStack } from '../../demo/demo-stack';
 import { type CrashPoint, FunctionHost, type InvocationResult } from './function-host';
 
 const TABLE = 'crash-tests';
@@ -194,20 +195,7 @@ export class CrashCluster {
         { name: TERMINATE_HOOK, transition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
       ],
       boot: {
-        script: renderBootstrap(
-          {
-            parameterPrefix: `${PREFIX}/${name}`,
-            scheme: 'http',
-            clientPort: 2379,
-            peerPort: 2380,
-          },
-          {
-            dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
-            environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
-            startCommand: 'exec "$etcd_binary"',
-            pollSeconds: 0.2,
-          },
-        ).join('\n'),
+        script: this.userData(),
         environment: {
           ...ministack.env(),
           etcd_binary: bench.at.etcd,
@@ -498,6 +486,23 @@ export class CrashCluster {
     for (const instance of this.instances().filter((one) => one.processesAlive)) {
       this.autoScaling.killInstanceProcesses(instance.instanceId);
     }
+  }
+
+  /** The user data that a stack would give its instances, with their files in their own folders. */
+  private userData(): string {
+    const app = new App({
+      outdir: join(this.bench.at.directory, 'cdk.out'),
+      context: { 'aws:cdk:bundling-stacks': [] },
+    });
+    const { lifecycle } = new DemoStack(app, 'Crash', { clusterName: this.name, size: 1 });
+    return lifecycle
+      .bootstrapCommands({
+        dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
+        environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
+        startCommand: 'exec "$etcd_binary"',
+        pollSeconds: 0.2,
+      })
+      .join('\n');
   }
 
   /** Learns which addresses and members belong to the instances that have a part. */
