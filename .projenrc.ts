@@ -66,6 +66,7 @@ new Package(workspace, {
   peerDeps: [`aws-cdk-lib@^${VERSIONS.awsCdkLibFloor}`, `constructs@^${VERSIONS.constructsFloor}`],
   devDeps: [
     `@aws-sdk/client-dynamodb@${VERSIONS.awsSdk}`,
+    `@aws-sdk/client-s3@${VERSIONS.awsSdk}`,
     `@aws-sdk/client-sqs@${VERSIONS.awsSdk}`,
     `@jest/globals@${VERSIONS.jest}`,
     `aws-cdk-lib@${VERSIONS.awsCdkLib}`,

@@ -4,7 +4,7 @@ import { type Project, TextFile, TomlFile } from 'projen';
 const DEVELOPMENT_DEPENDENCIES = [
   'awscli',
   'boto3',
-  'boto3-stubs[autoscaling,dynamodb,ec2,secretsmanager,sqs,ssm]',
+  'boto3-stubs[autoscaling,dynamodb,ec2,s3,secretsmanager,sqs,ssm]',
   'hypothesis',
   'ministack==1.5.33',
   'mypy',

@@ -10,8 +10,9 @@ import {
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { type BootstrapTlsFiles, EtcdLifecycle, EtcdTls } from '../src';
+import { type BootstrapTlsFiles, EtcdLifecycle, type EtcdSnapshots, EtcdTls } from '../src';
 
 /** What a stack with TLS needs. */
 export interface DemoTls {
@@ -32,6 +33,8 @@ export interface DemoStackProps {
   readonly tls?: DemoTls;
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
+  /** The bucket for snapshots, and when they are taken; none by default. */
+  readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
 }
 
 /**
@@ -74,6 +77,10 @@ export class DemoStack extends Stack {
       heartbeatTimeout: Duration.minutes(5),
       tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
       environment: props.environment,
+      snapshots: props.snapshots && {
+        ...props.snapshots,
+        bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),
+      },
     });
     autoScalingGroup.addUserData(
       ...this.lifecycle.bootstrapCommands({

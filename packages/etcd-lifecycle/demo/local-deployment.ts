@@ -22,7 +22,7 @@ import {
   type TlsFiles,
 } from '@quorate/test-harness';
 import { App } from 'aws-cdk-lib';
-import { DemoStack, type DemoTls } from './demo-stack';
+import { DemoStack, type DemoStackProps, type DemoTls } from './demo-stack';
 import { FunctionLog } from './function-log';
 import { JournalFollower } from './journal-follower';
 
@@ -64,6 +64,11 @@ export interface LocalDeploymentProps {
    * @default - none
    */
   readonly environment?: Record<string, string>;
+  /**
+   * The bucket for snapshots, which is not made, and when they are taken.
+   * @default - none are taken
+   */
+  readonly snapshots?: DemoStackProps['snapshots'];
   /**
    * Told of each step of the deployment.
    * @default - nobody is told
@@ -129,6 +134,11 @@ export class LocalDeployment {
     /** The Auto Scaling group's service. */
     public readonly autoScaling: LocalAutoScaling,
   ) {}
+
+  /** Options for the constructor of a client of the AWS SDK, for what the emulator holds. */
+  public clientConfig(): ReturnType<Ministack['clientConfig']> {
+    return made(this.ministack).clientConfig();
+  }
 
   /** What the function logs. */
   public get log(): FunctionLog {
@@ -274,6 +284,7 @@ export class LocalDeployment {
       size: props.size ?? 3,
       tls,
       environment: props.environment,
+      snapshots: props.snapshots,
     });
     app.synth();
     progress('stack synthesized');

@@ -29,6 +29,8 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { type BootstrapOptions, renderBootstrap } from './bootstrap';
+import type { EtcdAuth } from './etcd-auth';
+import { EtcdSnapshotFailure, type EtcdSnapshots } from './etcd-snapshots';
 import { EtcdTls } from './etcd-tls';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
 
@@ -66,7 +68,7 @@ export interface EtcdLifecycleProps {
 
   /**
    * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
-   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager.
+   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager, and with snapshots S3.
    * @default - the private subnets
    */
   readonly vpcSubnets?: SubnetSelection;
@@ -84,10 +86,23 @@ export interface EtcdLifecycleProps {
   readonly tls?: EtcdTls;
 
   /**
+   * The user as whom the function logs in, for a cluster with users and roles of etcd's own. With TLS,
+   * the function's certificate must then have an empty common name.
+   * @default - nobody: etcd's own authentication is off
+   */
+  readonly auth?: EtcdAuth;
+
+  /**
    * The members' ports.
    * @default - 2379 and 2380
    */
   readonly ports?: EtcdPorts;
+
+  /**
+   * Snapshots of the data: one before each removal, and on schedule if wanted.
+   * @default - none are taken
+   */
+  readonly snapshots?: EtcdSnapshots;
 
   /**
    * How long a lifecycle hook holds an instance without a heartbeat; 30 seconds to 2 hours. The
@@ -112,7 +127,8 @@ export interface EtcdLifecycleProps {
 
   /**
    * How long the function may run; 30 seconds to 15 minutes. It needs that much, as etcd takes 7
-   * seconds to say that there is no quorum.
+   * seconds to say that there is no quorum; a snapshot of much data needs
+   * more, and says how much when it fails.
    * @default Duration.minutes(1)
    */
   readonly timeout?: Duration;
@@ -213,6 +229,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
   private readonly tls: EtcdTls;
   private readonly clientPort: number;
   private readonly peerPort: number;
+  private readonly snapshots: EtcdSnapshots | undefined;
 
   constructor(scope: Construct, id: string, props: EtcdLifecycleProps) {
     super(scope, id);
@@ -223,11 +240,13 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     this.tls = props.tls ?? EtcdTls.none();
     this.clientPort = props.ports?.client ?? DEFAULTS.clientPort;
     this.peerPort = props.ports?.peer ?? DEFAULTS.peerPort;
+    this.snapshots = props.snapshots;
     this.validateProps(props);
     this.validateTimes(props);
+    this.validateSnapshots();
     this.validateGroup();
     this.validateUniqueness();
-    this.addWarnings();
+    this.addWarnings(props);
     this.parameterPrefix = `${PARAMETER_ROOT}/${clusterName}`;
     this.launchHookName = `quorate-${clusterName}-launch`;
     this.terminateHookName = `quorate-${clusterName}-terminate`;
@@ -296,11 +315,14 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         ),
         QUORATE_LAUNCH_DEADLINE: seconds(props.launchDeadline ?? DEFAULTS.launchDeadline),
         ...(this.tls.secret ? { QUORATE_TLS_SECRET: this.tls.secret.secretArn } : {}),
+        ...(props.auth ? { QUORATE_AUTH_SECRET: props.auth.secret.secretArn } : {}),
+        ...this.snapshotEnvironment(),
         ...props.environment,
       },
     });
     this.connections = this.function.connections;
     this.grantFunction(role);
+    props.auth?.grantRead(role);
     this.connect();
     this.addEventSources();
   }
@@ -409,6 +431,29 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
   }
 
+  private validateSnapshots(): void {
+    const { prefix, interval, keep } = this.snapshots ?? {};
+    if (
+      prefix !== undefined &&
+      !Token.isUnresolved(prefix) &&
+      !/^[A-Za-z0-9!_.'()-]+(\/[A-Za-z0-9!_.'()-]+)*$/.test(prefix)
+    ) {
+      this.fail(
+        `snapshots.prefix "${prefix}" must be of letters, digits and ! - _ . ' ( ), in parts ` +
+          'that are divided by single slashes',
+      );
+    }
+    if (keep !== undefined && !(Number.isInteger(keep) && keep >= 1)) {
+      this.fail(`snapshots.keep is ${keep}; it is a whole number from 1 on`);
+    }
+    if (interval !== undefined && interval.toSeconds() < 60) {
+      this.fail(
+        `snapshots.interval is ${interval.toSeconds()} s, but the function may only look once a ` +
+          'minute: make it at least 60 s',
+      );
+    }
+  }
+
   private validateGroup(): void {
     try {
       // Both are got from the launch template, and may be unknown to it.
@@ -454,7 +499,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
   }
 
-  private addWarnings(): void {
+  private addWarnings(props: EtcdLifecycleProps): void {
     const group = this.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     const desired = Number(group.desiredCapacity ?? group.minSize);
     if (desired > 0 && desired % 2 === 0) {
@@ -470,6 +515,12 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         'the cluster has no TLS: whoever reaches its ports can read and change everything. ' +
           'Pass tls: EtcdTls.fromSecret(...)',
       );
+      if (props.auth) {
+        Annotations.of(this).addWarningV2(
+          '@quorate/etcd-lifecycle:authWithoutTls',
+          'without TLS the password of auth crosses the network in the clear',
+        );
+      }
     }
   }
 
@@ -536,6 +587,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     allow(['sqs:SendMessage'], this.deadLetterQueue.queueArn);
     this.logGroup.grantWrite(role);
     this.tls.grantRead(role);
+    this.grantSnapshots(role);
     // What Lambda itself does in the function's name to reach the network.
     allow(
       [
@@ -548,6 +600,45 @@ export class EtcdLifecycle extends Construct implements IConnectable {
       ],
       '*',
     );
+  }
+
+  private snapshotEnvironment(): Record<string, string> {
+    if (!this.snapshots) {
+      return {};
+    }
+    const { bucket, prefix, beforeRemoval, interval, keep, onFailure } = this.snapshots;
+    return {
+      QUORATE_SNAPSHOT_BUCKET: bucket.bucketName,
+      ...(prefix === undefined ? {} : { QUORATE_SNAPSHOT_PREFIX: prefix }),
+      QUORATE_SNAPSHOT_BEFORE_REMOVAL: String(beforeRemoval ?? true),
+      QUORATE_SNAPSHOT_ON_FAILURE: onFailure ?? EtcdSnapshotFailure.STOP,
+      ...(interval === undefined ? {} : { QUORATE_SNAPSHOT_INTERVAL: seconds(interval) }),
+      ...(keep === undefined ? {} : { QUORATE_SNAPSHOT_KEEP: String(keep) }),
+    };
+  }
+
+  /** What it takes to write snapshots; to delete old ones only if that is wanted; never to read. */
+  private grantSnapshots(role: Role): void {
+    if (!this.snapshots) {
+      return;
+    }
+    const { bucket, prefix, keep } = this.snapshots;
+    const folder = [...(prefix === undefined ? [] : [prefix]), this.clusterName].join('/');
+    const objects = [bucket.arnForObjects(`${folder}/*`)];
+    const actions = ['s3:PutObject', 's3:AbortMultipartUpload'];
+    role.addToPolicy(new PolicyStatement({ actions, resources: objects }));
+    if (keep !== undefined) {
+      role.addToPolicy(new PolicyStatement({ actions: ['s3:DeleteObject'], resources: objects }));
+      role.addToPolicy(
+        new PolicyStatement({
+          actions: ['s3:ListBucket'],
+          resources: [bucket.bucketArn],
+          conditions: { StringEquals: { 's3:prefix': `${folder}/` } },
+        }),
+      );
+    }
+    // The parts of a multipart upload are encrypted with a data key, which is read for each.
+    bucket.encryptionKey?.grant(role, 'kms:GenerateDataKey', 'kms:Decrypt');
   }
 
   private addSecurityGroup(vpc: IVpc): SecurityGroup {

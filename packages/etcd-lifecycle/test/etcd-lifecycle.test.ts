@@ -18,11 +18,20 @@ import {
   SubnetType,
 } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
-import { EtcdLifecycle, type EtcdLifecycleProps, EtcdTls } from '../src';
+import {
+  EtcdAuth,
+  EtcdLifecycle,
+  type EtcdLifecycleProps,
+  EtcdSnapshotFailure,
+  type EtcdSnapshots,
+  EtcdTls,
+} from '../src';
 import { ClusterStack, newApp } from './cluster-stack';
 
 interface Statement {
@@ -362,6 +371,61 @@ describe('the function', () => {
   });
 });
 
+describe('snapshots', () => {
+  function variables(snapshots: Omit<EtcdSnapshots, 'bucket'>): Record<string, unknown> {
+    const stack = new ClusterStack();
+    stack.addLifecycle({ snapshots: { bucket: new Bucket(stack, 'Backups'), ...snapshots } });
+    const [, { Properties }] = only(
+      Template.fromStack(stack),
+      'AWS::Lambda::Function',
+      'EtcdLifecycleFunction',
+    );
+    const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+    return Object.fromEntries(
+      Object.entries(Variables).filter(([name]) => name.startsWith('QUORATE_SNAPSHOT_')),
+    );
+  }
+
+  test('are taken before each removal, which waits for them, where there is a bucket', () => {
+    expect(variables({})).toEqual({
+      QUORATE_SNAPSHOT_BUCKET: { Ref: expect.stringMatching(/^Backups/) },
+      QUORATE_SNAPSHOT_BEFORE_REMOVAL: 'true',
+      QUORATE_SNAPSHOT_ON_FAILURE: 'stop',
+    });
+  });
+
+  test('are taken as the props say', () => {
+    expect(
+      variables({
+        prefix: 'etcd/eu',
+        beforeRemoval: false,
+        interval: Duration.hours(1),
+        keep: 24,
+        onFailure: EtcdSnapshotFailure.WARN,
+      }),
+    ).toEqual({
+      QUORATE_SNAPSHOT_BUCKET: { Ref: expect.stringMatching(/^Backups/) },
+      QUORATE_SNAPSHOT_PREFIX: 'etcd/eu',
+      QUORATE_SNAPSHOT_BEFORE_REMOVAL: 'false',
+      QUORATE_SNAPSHOT_ON_FAILURE: 'warn',
+      QUORATE_SNAPSHOT_INTERVAL: '3600',
+      QUORATE_SNAPSHOT_KEEP: '24',
+    });
+  });
+
+  const refused: [Omit<EtcdSnapshots, 'bucket'>, RegExp][] = [
+    [{ prefix: '/etcd' }, /snapshots.prefix "\/etcd" must be of letters/],
+    [{ prefix: '' }, /snapshots.prefix "" must be/],
+    [{ prefix: 'a*' }, /snapshots.prefix "a\*" must be/],
+    [{ keep: 0 }, /snapshots.keep is 0; it is a whole number from 1 on/],
+    [{ keep: 1.5 }, /snapshots.keep is 1.5;/],
+    [{ interval: Duration.seconds(59) }, /snapshots.interval is 59 s, .* at least 60 s/],
+  ];
+  test.each(refused)('are refused with %j', (snapshots, message) => {
+    expect(() => variables(snapshots)).toThrow(message);
+  });
+});
+
 test('the table outlives the stack, since it knows that the cluster has existed', () => {
   const { template } = standard;
   template.hasResource('AWS::DynamoDB::GlobalTable', {
@@ -430,6 +494,39 @@ describe('the permissions', () => {
         ...FUNCTION,
         'secretsmanager:GetSecretValue on <Certificate>',
         'secretsmanager:DescribeSecret on <Certificate>',
+      ].sort(),
+    );
+  });
+
+  test('of the function with snapshots are to write them, and to delete old ones if wanted', () => {
+    const FOLDER = '<Backups>/etcd/main';
+    const stack = new ClusterStack();
+    const bucket = new Bucket(stack, 'Backups');
+    stack.addLifecycle({ tls: EtcdTls.none(), snapshots: { bucket, prefix: 'etcd', keep: 24 } });
+    expect(permissions(Template.fromStack(stack), 'EtcdLifecycleRole')).toEqual(
+      [
+        ...FUNCTION,
+        `s3:PutObject on ${FOLDER}/*`,
+        `s3:AbortMultipartUpload on ${FOLDER}/*`,
+        `s3:DeleteObject on ${FOLDER}/*`,
+        's3:ListBucket on <Backups> [["Condition",{"StringEquals":{"s3:prefix":"etcd/main/"}}]]',
+      ].sort(),
+    );
+  });
+
+  test('of the function with snapshots that are all kept, in a bucket with a key', () => {
+    const stack = new ClusterStack();
+    const encryptionKey = new Key(stack, 'Key');
+    const bucket = new Bucket(stack, 'Backups', { encryptionKey });
+    stack.addLifecycle({ tls: EtcdTls.none(), snapshots: { bucket } });
+    const template = Template.fromStack(stack);
+    expect(permissions(template, 'EtcdLifecycleRole')).toEqual(
+      [
+        ...FUNCTION,
+        's3:PutObject on <Backups>/main/*',
+        's3:AbortMultipartUpload on <Backups>/main/*',
+        'kms:GenerateDataKey on <Key>',
+        'kms:Decrypt on <Key>',
       ].sort(),
     );
   });
@@ -574,6 +671,41 @@ describe('TLS', () => {
     const tlsFiles = { caFile: '/ca.pem', certificateFile: '/member.pem', keyFile: '/key.pem' };
     expect(() => lifecycle.bootstrapCommands({ tlsFiles })).toThrow(
       /^Stack\/EtcdLifecycle: bootstrapCommands\(\) has tlsFiles, but the cluster uses no TLS/,
+    );
+  });
+});
+
+describe('auth', () => {
+  function synthesizeWithUser(tls?: EtcdTls) {
+    const stack = new ClusterStack();
+    const user = new Secret(stack, 'User');
+    stack.addLifecycle({ auth: EtcdAuth.fromSecret(user), ...(tls && { tls }) });
+    return { stack, template: Template.fromStack(stack), user };
+  }
+
+  test('the function is told of the secret, and may read it', () => {
+    const { stack, template, user } = synthesizeWithUser();
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { QUORATE_AUTH_SECRET: stack.resolve(user.secretArn) } },
+    });
+    expect(permissions(template, 'EtcdLifecycleRole')).toContain(
+      'secretsmanager:GetSecretValue on <User>',
+    );
+    Annotations.fromStack(stack).hasNoWarning('*', Match.stringLikeRegexp('authWithoutTls'));
+  });
+
+  test('without it the function is told of none', () => {
+    standard.template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { QUORATE_AUTH_SECRET: Match.absent() } },
+    });
+  });
+
+  test('without TLS there is a warning, for the password is sent', () => {
+    const { stack } = synthesizeWithUser(EtcdTls.none());
+    Annotations.fromStack(stack).hasWarning(
+      '/Stack/EtcdLifecycle',
+      'without TLS the password of auth crosses the network in the clear ' +
+        '[ack: @quorate/etcd-lifecycle:authWithoutTls]',
     );
   });
 });

@@ -38,6 +38,7 @@ from .model import (
     RemoveMember,
     SeedCluster,
     Stop,
+    TakeSnapshot,
     TransferLeadership,
     Transition,
     Wait,
@@ -62,6 +63,9 @@ class Result(str, Enum):
 
     NOT_NOW = "refused for now"
     """Nothing was changed; what stands in the way goes away by itself."""
+
+    FAILED = "failed"
+    """Nothing was changed, and it is recorded: the plan says what follows."""
 
     UNKNOWN = "unknown"
     """It may be so now, or later: look before anything else."""
@@ -167,8 +171,9 @@ class Actor:
                 self._voter(view, other_than=action.member_id).remove(action.member_id)
             case CompleteHook():
                 return self._complete(action)
-            case Wait() | Stop():
-                raise ValueError(f"{type(action).__name__} is nothing to carry out")
+            case Wait() | Stop() | TakeSnapshot():
+                # Snapshots are taken by `Snapshots`, which needs to know of the run's time.
+                raise ValueError(f"{type(action).__name__} is nothing to carry out here")
         return DONE
 
     def _seed(self, action: SeedCluster) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
@@ -23,6 +25,9 @@ CONNECT_TIMEOUT: Final = 2.0
 
 READ_TIMEOUT: Final = 5.0
 """Seconds for each read of its answer."""
+
+UPLOAD_TIMEOUT: Final = 20.0
+"""Seconds for S3 to answer to a part of a snapshot, which is some MiB long."""
 
 _RETRIABLE_CODES: Final = frozenset(
     {
@@ -49,13 +54,53 @@ _RETRIABLE_CODES: Final = frozenset(
         # SSM and DynamoDB: internal errors, whatever HTTP status they come with.
         "InternalServerError",
         "TransactionConflictException",
+        # S3: comes with status 200 when an upload is completed.
+        "InternalError",
     }
 )
+
+
+_DENIED_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_ABSENT_CODES: Final = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+_NAMED_BY: Final = {
+    "Query": "QUORATE_TABLE",
+    "PutItem": "QUORATE_TABLE",
+    "UpdateItem": "QUORATE_TABLE",
+    "DeleteItem": "QUORATE_TABLE",
+    "SendMessage": "QUORATE_DEAD_LETTER_QUEUE_URL",
+}
+"""The variable that names what an operation works on, where there is only one such."""
 
 
 def error_code(error: Exception) -> str:
     """Return the error code that a service answered with; empty if it did not answer."""
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def explain(error: Exception) -> str:
+    """Return what an error says, with what mends it where a service of AWS leaves that out.
+
+    Args:
+        error: What a run ended with.
+    """
+    if isinstance(error, (AwsConnectionError, HTTPClientError)):
+        return f"{error}; the function's subnets need a way there: a NAT gateway or a VPC endpoint"
+    if not isinstance(error, ClientError):
+        return str(error)
+    code, operation = error_code(error), error.operation_name
+    if code in _DENIED_CODES:
+        return f"{error}; the function's role must allow {operation}"
+    variable = _NAMED_BY.get(operation)
+    if code in _ABSENT_CODES and variable:
+        name = os.environ.get(variable, "")
+        return f"{error}; {variable} names {name!r}: was it deleted, or is it in another Region?"
+    return str(error)
 
 
 def is_failure(error: Exception) -> bool:
@@ -102,6 +147,11 @@ class Clients:
     def ec2(self) -> EC2Client:
         """Amazon EC2."""
         return boto3.client("ec2", config=self._config)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Amazon S3, with more time for each answer."""
+        return boto3.client("s3", config=self._config.merge(Config(read_timeout=UPLOAD_TIMEOUT)))
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:

@@ -12,6 +12,7 @@ A change that timed out may still be applied later (measured on etcd 3.4 and 3.5
 from __future__ import annotations
 
 import base64
+import binascii
 import contextlib
 import functools
 import http.client
@@ -30,7 +31,7 @@ from .dependency import Dependency
 from .model import Member, MemberStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -49,7 +50,14 @@ RESET_TIMEOUT: Final = 5.0
 READ_ATTEMPTS: Final = 2
 """Attempts of a call that changes nothing, as long as its time-out has not passed."""
 
+STREAM_SILENCE: Final = 10.0
+"""Seconds without a byte after which a stream is given up."""
+
+LOGIN_TIMEOUT: Final = 3.0
+"""Seconds that etcd is told to work on a login, which hashes the password and asks the quorum."""
+
 _MAX_ANSWER: Final = 4 << 20
+_MAX_LINE: Final = 1 << 20
 _EXCERPT: Final = 120
 
 # The gRPC codes of answers whose message is not enough to tell what they mean.
@@ -143,7 +151,11 @@ class AskedLearner(EtcdError):
 
 
 class NotAuthorized(EtcdError):
-    """etcd's authentication is on, and it does not let this client in."""
+    """etcd's authentication is on, and it does not let this client in, or not do this."""
+
+
+class NotLoggedIn(NotAuthorized):
+    """The call needs a login: there was none, or it is not good (any more)."""
 
 
 class NoQuorum(EtcdError):
@@ -210,12 +222,20 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
     "context deadline exceeded": NoQuorum,
     "no leader": NoQuorum,
     "leader changed": LeaderChanged,
-    "user name is empty": NotAuthorized,
+    "user name is empty": NotLoggedIn,
+    "invalid auth token": NotLoggedIn,
+    # Users or roles have changed since the login.
+    "revision in header is old": NotLoggedIn,
+    "permission denied": NotAuthorized,
+    "authentication failed, invalid user ID or password": NotAuthorized,
 }
 """What etcd's messages mean, without their prefix ``etcdserver: ``."""
 
 _GATEWAY_REFUSED: Final = ("use of closed network connection", "broken pipe", "tls: ")
 """What the gateway says when its own server does not accept its certificate."""
+
+_COMMON_NAME_REFUSED: Final = b"CommonName of client"
+"""What the gateway says to a client certificate with a common name while authentication is on."""
 
 _REFUSALS: Final = (
     AskedLearner,
@@ -238,14 +258,14 @@ def is_failure(error: Exception) -> bool:
     return isinstance(error, EtcdError) and error.failed
 
 
-def _meaning(code: int, message: str, endpoint: str, *, tls: bool) -> EtcdError:
+def _meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | None) -> EtcdError:
     """Return the error that an error body stands for."""
     kind = _MEANINGS.get(message.removeprefix("etcdserver: "))
     if kind is None and code == _DEADLINE_EXCEEDED:
         # About every fifth time, etcd 3.6 says "stream terminated by RST_STREAM" (measured).
         kind = NoQuorum
     if kind is None and code in (_PERMISSION_DENIED, _UNAUTHENTICATED):
-        kind = NotAuthorized
+        kind = NotAuthorized if code == _PERMISSION_DENIED else NotLoggedIn
     if kind is None and tls and any(sign in message for sign in _GATEWAY_REFUSED):
         # The gateway is a client of its own server, with the server's certificate.
         return TlsProblem(
@@ -257,12 +277,24 @@ def _meaning(code: int, message: str, endpoint: str, *, tls: bool) -> EtcdError:
         )
     if kind is None and code in (_CANCELLED, _UNAVAILABLE):
         kind = Unreachable
-    if kind is NotAuthorized:
-        message += (
-            "; this client does not log in, so that etcd's authentication must be off (TLS client "
-            "certificates are no part of it)"
-        )
+    if kind is not None and issubclass(kind, NotAuthorized):
+        message += f"; {_mend(code, user)}"
     return (kind or EtcdError)(code, message, endpoint)
+
+
+def _mend(code: int, user: str | None) -> str:
+    """Say what lets a client in that etcd's authentication keeps out."""
+    if user is None:
+        return (
+            "etcd's authentication is on, and this client has no user: give it one that has the "
+            "role root, by auth of the construct (a TLS client certificate is no login here)"
+        )
+    if code == _PERMISSION_DENIED:
+        return (
+            f"grant the user {user!r} the role root: no other may change members and read all that "
+            "is looked at"
+        )
+    return f"this client logs in as {user!r}: check the name and the password that it was given"
 
 
 # --- TLS ------------------------------------------------------------------------------------------
@@ -365,6 +397,64 @@ def _tls_problem(error: ssl.SSLError, endpoint: str, *, certificate: bool) -> Tl
     return TlsProblem(None, f"{cause} ({reason or error})", endpoint)
 
 
+# --- login ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A user of etcd. To change members it needs the role root.
+
+    Attributes:
+        username: Its name.
+        password: Its password.
+    """
+
+    username: str
+    password: str = field(repr=False)
+
+
+class Session:
+    """The login of one user at one cluster: a token that etcd gave is good at each of its members.
+
+    A token is asked for when a call is first refused without one, so that a cluster whose
+    authentication is not on (yet) needs none. It is asked for anew when it is refused: tokens end
+    after a time, and with the process of a member.
+
+    Attributes:
+        user: The name of the user.
+        token: The token that was granted last; None before the first one.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        """Take the user; nothing is asked for yet."""
+        self.user = credentials.username
+        self.token: str | None = None
+        self._password = credentials.password
+
+    def renew(
+        self, refused: str | None, log_in: Callable[[Mapping[str, str]], str]
+    ) -> tuple[str, bool]:
+        """Return another token than the one that was refused, and whether it is new.
+
+        Threads may ask at the same time. Then each logs in at its own member, rather than wait for
+        another one, which may be waiting for a member that hangs.
+
+        Args:
+            refused: The token that was refused; None if there was none.
+            log_in: Asks the member for a token, with the user's ``name`` and ``password``.
+
+        Raises:
+            NotAuthorized: The name or the password is wrong.
+            EtcdError: Anything else, as its class tells.
+        """
+        known = self.token
+        if known is not None and known != refused:
+            return known, False
+        token = log_in({"name": self.user, "password": self._password})
+        self.token = token
+        return token, True
+
+
 # --- answers --------------------------------------------------------------------------------------
 
 
@@ -398,6 +488,19 @@ class MemberList:
     cluster_id: int
     member_id: int
     members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class SnapshotChunk:
+    """A piece of a snapshot's stream, as etcd sends it.
+
+    Attributes:
+        remaining: Bytes of the database that are still to come after this piece.
+        blob: The piece itself.
+    """
+
+    remaining: int
+    blob: bytes
 
 
 def _uint64(values: Mapping[str, Any], key: str) -> int:
@@ -458,12 +561,13 @@ class EtcdEndpoint:
         port: The port on which it serves clients.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all but the host have defaults
         self,
         host: str,
         port: int = CLIENT_PORT,
         tls: TlsMaterial | None = None,
         *,
+        session: Session | None = None,
         dependency: Dependency | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
@@ -473,12 +577,15 @@ class EtcdEndpoint:
             host: The address of the member.
             port: The port on which it serves clients.
             tls: What it takes to speak TLS; None for plain HTTP.
+            session: The login to use when etcd's authentication is on; None for none.
             dependency: The breaker to use; a new one by default, so hand one over to keep it.
             timeouts: How long it may take; the defaults of `Timeouts` by default.
         """
         self.host = host
         self.port = port
         self._tls = tls
+        self._session = session
+        self._login_paths: set[str] = set()
         self._dependency = dependency or Dependency(
             f"etcd {host}", is_failure, reset_timeout=RESET_TIMEOUT
         )
@@ -616,13 +723,78 @@ class EtcdEndpoint:
         """
         self._change("maintenance/transfer-leadership", {"targetID": str(target_id)})
 
+    def revision(self) -> int:
+        """Ask for the revision up to which the member has applied everything.
+
+        Raises:
+            EtcdError: As the error's class tells.
+        """
+        answer = self._read("maintenance/status", {}, self._timeouts.status)
+        return _uint64(answer.get("header", {}), "revision")
+
+    def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
+        """Stream the database as the member has it now: its file, and the SHA-256 of that.
+
+        Never more than one piece is held in memory. Close the generator if it is not read to its
+        end; nothing is checked here but that each piece is one.
+
+        Args:
+            timeout: Seconds after which etcd ends the stream with an error.
+
+        Yields:
+            The pieces in their order.
+
+        Raises:
+            Unreachable: It does not answer, or stopped in the midst of it.
+            EtcdError: Anything else, as its class tells.
+        """
+        connection, response = self._guarded(
+            lambda: self._open("maintenance/snapshot", {}, timeout, STREAM_SILENCE),
+            "maintenance/snapshot",
+            attempts=1,
+        )
+        try:
+            if response.status != http.client.OK:
+                self._answer(response.status, response.read(_MAX_ANSWER))
+            while line := response.readline(_MAX_LINE):
+                if not line.endswith(b"\n") and len(line) < _MAX_LINE:
+                    # http.client takes a chunk that is cut short for the end of the answer.
+                    raise Unreachable(None, "the stream broke off", self._address)
+                yield self._chunk(line)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, changes=False) from error
+        finally:
+            connection.close()
+
+    def _chunk(self, line: bytes) -> SnapshotChunk:
+        try:
+            answer = json.loads(line)
+            if "error" in answer:
+                error = answer["error"]
+                raise _meaning(
+                    int(error.get("code") or error["grpc_code"]),
+                    str(error["message"]),
+                    self._address,
+                    tls=self._tls is not None,
+                    user=self._session.user if self._session else None,
+                )
+            result = answer["result"]
+            blob = base64.b64decode(result.get("blob", ""), validate=True)
+            return SnapshotChunk(_uint64(result, "remaining_bytes"), blob)
+        except (AttributeError, KeyError, TypeError, ValueError, binascii.Error) as error:
+            raise NotEtcd(
+                None,
+                f"a line of the snapshot is none of etcd's: {line[:_EXCERPT]!r}",
+                self._address,
+            ) from error
+
     def _linearizable_read(self, timeout: float) -> None:
         key = base64.b64encode(b"\0").decode()
         self._read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
 
     def _read(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         return self._guarded(
-            lambda: self._post(path, body, timeout, changes=False),
+            lambda: self._authorized_post(path, body, timeout, changes=False),
             path,
             attempts=READ_ATTEMPTS,
             budget=timeout,
@@ -631,7 +803,7 @@ class EtcdEndpoint:
     def _change(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         def post() -> dict[str, Any]:
             try:
-                return self._post(path, body, self._timeouts.change, changes=True)
+                return self._authorized_post(path, body, self._timeouts.change, changes=True)
             except EtcdError as error:
                 if error.code in (None, _INVALID_ARGUMENT) or isinstance(error, _REFUSALS):
                     raise
@@ -652,23 +824,46 @@ class EtcdEndpoint:
     def _address(self) -> str:
         return f"{self.host}:{self.port}"
 
-    def _post(
+    def _authorized_post(
         self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
     ) -> dict[str, Any]:
-        connection = self._connect(timeout)
+        """Post, and log in for it if etcd asks for that.
+
+        A refusal for want of a login changes nothing, so that a change may be sent again after it.
+
+        A token is only sent where none was not enough before: etcd answers some calls to everybody
+        (which ones differs by version), but to nobody with a token that is not good any more; and a
+        learner that is behind lets a call with a token wait until it has heard of that.
+        """
+        token = self._session.token if self._session and path in self._login_paths else None
+        new = False
+        while True:
+            try:
+                return self._post(path, body, timeout, changes=changes, token=token)
+            except NotAuthorized as error:
+                # Of a read without a token, etcd says over TLS that permission is denied.
+                worth_it = token is None or isinstance(error, NotLoggedIn)
+                if self._session is None or new or not worth_it:
+                    raise
+            self._login_paths.add(path)
+            token, new = self._session.renew(token, self._log_in)
+
+    def _log_in(self, user: Mapping[str, str]) -> str:
+        answer = self._post("auth/authenticate", user, LOGIN_TIMEOUT, changes=False)
+        return str(answer["token"])
+
+    def _post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        timeout: float,
+        *,
+        changes: bool,
+        token: str | None = None,
+    ) -> dict[str, Any]:
+        connection = self._connect(timeout + SOCKET_MARGIN)
         try:
-            # When the server has closed the connection, its reason may be waiting to be read.
-            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
-                connection.request(
-                    "POST",
-                    f"/v3/{path}",
-                    json.dumps(body),
-                    {
-                        "Content-Type": "application/json",
-                        # Without it some calls are never answered while there is no quorum.
-                        "Grpc-Timeout": f"{timeout * 1000:.0f}m",
-                    },
-                )
+            self._send(connection, path, body, timeout, token)
             with connection.getresponse() as response:
                 status, text = response.status, response.read(_MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
@@ -677,12 +872,50 @@ class EtcdEndpoint:
             connection.close()
         return self._answer(status, text)
 
+    def _open(
+        self, path: str, body: Mapping[str, Any], timeout: float, silence: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Begin a call whose answer is read bit by bit; the connection is to be closed."""
+        connection = self._connect(silence)
+        try:
+            # Whoever asked who leads, which comes first, has logged in if that is needed.
+            token = self._session.token if self._session else None
+            self._send(connection, path, body, timeout, token)
+            return connection, connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise self._lost(error, changes=False) from error
+
+    @staticmethod
+    def _send(
+        connection: http.client.HTTPConnection,
+        path: str,
+        body: Mapping[str, Any],
+        timeout: float,
+        token: str | None,
+    ) -> None:
+        # When the server has closed the connection, its reason may be waiting to be read.
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            connection.request(
+                "POST",
+                f"/v3/{path}",
+                json.dumps(body),
+                {
+                    "Content-Type": "application/json",
+                    # Without it some calls are never answered while there is no quorum.
+                    "Grpc-Timeout": f"{timeout * 1000:.0f}m",
+                    # The token as it is: etcd knows no schemes such as Bearer here.
+                    **({} if token is None else {"Authorization": token}),
+                },
+            )
+
     @property
     def _has_certificate(self) -> bool:
         return self._tls is not None and self._tls.certificate_pem is not None
 
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        connect_timeout = min(CONNECT_TIMEOUT, timeout + SOCKET_MARGIN)
+    def _connect(self, silence: float) -> http.client.HTTPConnection:
+        """Connect; from then on, so many seconds without a byte are a time-out."""
+        connect_timeout = min(CONNECT_TIMEOUT, silence)
         connection = (
             http.client.HTTPConnection(self.host, self.port, timeout=connect_timeout)
             if self._tls is None
@@ -699,7 +932,7 @@ class EtcdEndpoint:
             connection.close()
             kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
             raise kind(None, _told(error), self._address) from error
-        connection.sock.settimeout(timeout + SOCKET_MARGIN)
+        connection.sock.settimeout(silence)
         return connection
 
     def _lost(self, error: Exception, *, changes: bool) -> EtcdError:
@@ -721,6 +954,14 @@ class EtcdEndpoint:
 
     def _answer(self, status: int, text: bytes) -> dict[str, Any]:
         excerpt = text[:_EXCERPT].decode(errors="replace")
+        if _COMMON_NAME_REFUSED in text:
+            raise TlsProblem(
+                None,
+                "the client certificate has a common name (CN), with which etcd's gateway refuses "
+                "it while etcd's authentication is on: issue it with an empty subject; the user is "
+                "the one that logs in",
+                self._address,
+            )
         try:
             answer = json.loads(text)
         except ValueError as error:
@@ -735,7 +976,11 @@ class EtcdEndpoint:
         if "code" in answer:
             message = answer.get("message") or answer.get("error") or "no message"
             raise _meaning(
-                int(answer["code"]), str(message), self._address, tls=self._tls is not None
+                int(answer["code"]),
+                str(message),
+                self._address,
+                tls=self._tls is not None,
+                user=self._session.user if self._session else None,
             )
         if status != http.client.OK:
             raise NotEtcd(None, f"HTTP {status} without a code: {excerpt!r}", self._address)
@@ -748,15 +993,22 @@ class EtcdEndpoints:
     Make it outside the handler, so that the breakers outlive an invocation.
     """
 
-    def __init__(self, tls: TlsMaterial | None = None, port: int = CLIENT_PORT) -> None:
+    def __init__(
+        self,
+        tls: TlsMaterial | None = None,
+        port: int = CLIENT_PORT,
+        credentials: Credentials | None = None,
+    ) -> None:
         """Start with none.
 
         Args:
             tls: What it takes to speak TLS; None for plain HTTP.
             port: The port on which members serve clients.
+            credentials: The user to log in as when etcd's authentication is on; None for none.
         """
         self._tls = tls
         self._port = port
+        self._session = Session(credentials) if credentials else None
         self._known: dict[str, EtcdEndpoint] = {}
 
     def at(self, address: str) -> EtcdEndpoint:
@@ -764,7 +1016,7 @@ class EtcdEndpoints:
         known = self._known.get(address)
         # setdefault: threads that ask at the same time get the same one.
         return known or self._known.setdefault(
-            address, EtcdEndpoint(address, self._port, self._tls)
+            address, EtcdEndpoint(address, self._port, self._tls, session=self._session)
         )
 
     def keep(self, addresses: Iterable[str]) -> None:

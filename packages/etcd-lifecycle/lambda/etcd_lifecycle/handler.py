@@ -13,21 +13,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
-from .aws import clients, is_failure
+from .aws import clients, explain, is_failure
 from .dependency import Dependency
-from .etcd import EtcdEndpoints, TlsMaterial
+from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
-from .model import Policy, Transition
+from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .reconcile import Reconciler
+from .snapshot import Snapshots
+from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .events import Message
 
@@ -41,12 +45,27 @@ _REQUIRED = (
     "QUORATE_DEAD_LETTER_QUEUE_URL",
 )
 
-CERTIFICATE_SECONDS = 300.0
-"""How long the certificate is used before it is read again, so that a new one is taken up."""
+SECRET_SECONDS = 300.0
+"""How long secrets are used before they are read again, so that new ones are taken up."""
 
 
 class ConfigurationError(Exception):
     """The function's environment, or its secret, does not say what it needs to know."""
+
+
+@dataclass(frozen=True)
+class SnapshotSettings:
+    """Where snapshots go, and how many are kept; the policy tells when they are taken.
+
+    Attributes:
+        bucket: ``QUORATE_SNAPSHOT_BUCKET``: the name of the bucket.
+        prefix: ``QUORATE_SNAPSHOT_PREFIX``: the first part of the keys; nothing by default.
+        keep: ``QUORATE_SNAPSHOT_KEEP``: how many are kept; all by default.
+    """
+
+    bucket: str
+    prefix: str = ""
+    keep: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,9 +82,15 @@ class Settings:
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
             without TLS.
+        auth_secret: ``QUORATE_AUTH_SECRET``: the ARN of the secret with the user's name and
+            password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
-            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults.
+            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+            for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
+            ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
+            ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
+        snapshots: Where snapshots go; None: none are taken.
     """
 
     cluster: str
@@ -76,8 +101,10 @@ class Settings:
     dead_letter_queue_url: str
     client_port: int
     tls_secret: str | None
+    auth_secret: str | None
     lease_seconds: float
     policy: Policy
+    snapshots: SnapshotSettings | None = None
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -93,19 +120,11 @@ class Settings:
                 "EtcdLifecycle sets them all; see the README for what each means"
             )
 
-        def number(name: str, default: float, most: float = float("inf")) -> float:
-            text = environment.get(name) or str(default)
-            try:
-                value = float(text)
-            except ValueError:
-                value = float("nan")
-            if not 0 <= value <= most or value == float("inf"):
-                span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
-                raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
-            return value
+        def number(name: str, default: float) -> float:
+            return _number(environment, name, default)
 
         def port(name: str, default: int) -> int:
-            return int(number(name, default, most=65535))
+            return int(_number(environment, name, default, most=65535))
 
         defaults = Policy()
         tls_secret = environment.get("QUORATE_TLS_SECRET") or None
@@ -121,6 +140,7 @@ class Settings:
             dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
             client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
+            auth_secret=environment.get("QUORATE_AUTH_SECRET") or None,
             lease_seconds=number("QUORATE_LEASE_SECONDS", LEASE_SECONDS),
             policy=Policy(
                 replacement_deadline=number(
@@ -130,8 +150,68 @@ class Settings:
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
                 peer_scheme="https" if tls_secret else "http",
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
+                snapshots=_read_snapshot_policy(environment),
             ),
+            snapshots=_read_snapshot_settings(environment),
         )
+
+
+def _number(
+    environment: Mapping[str, str], name: str, default: float, most: float = float("inf")
+) -> float:
+    """Read a number of 0 or more; an absent or empty variable is the default."""
+    text = environment.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= most or value == float("inf"):
+        span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
+        raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
+    return value
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """Read one of several words; an absent or empty variable is the first of them."""
+    text = environment.get(name) or choices[0]
+    if text not in choices:
+        raise ConfigurationError(f"{name} is {text!r}, but must be {' or '.join(choices)}")
+    return text
+
+
+def _read_snapshot_policy(environment: Mapping[str, str]) -> SnapshotPolicy | None:
+    if not environment.get("QUORATE_SNAPSHOT_BUCKET"):
+        return None
+    defaults = SnapshotPolicy()
+    before_removal = _choice(environment, "QUORATE_SNAPSHOT_BEFORE_REMOVAL", ("true", "false"))
+    on_failure = _choice(
+        environment, "QUORATE_SNAPSHOT_ON_FAILURE", [one.value for one in OnSnapshotFailure]
+    )
+    return SnapshotPolicy(
+        before_removal=before_removal == "true",
+        on_failure=OnSnapshotFailure(on_failure),
+        interval=_number(environment, "QUORATE_SNAPSHOT_INTERVAL", 0) or None,
+        max_age=_number(environment, "QUORATE_SNAPSHOT_MAX_AGE", defaults.max_age),
+        retry=_number(environment, "QUORATE_SNAPSHOT_RETRY", defaults.retry),
+    )
+
+
+def _read_snapshot_settings(environment: Mapping[str, str]) -> SnapshotSettings | None:
+    bucket = environment.get("QUORATE_SNAPSHOT_BUCKET")
+    if not bucket:
+        without = sorted(name for name in environment if name.startswith("QUORATE_SNAPSHOT_"))
+        if any(environment[name] for name in without):
+            raise ConfigurationError(
+                f"{', '.join(without)}: set without QUORATE_SNAPSHOT_BUCKET, so that no snapshot "
+                "would be taken; name the bucket, or unset what is set"
+            )
+        return None
+    keep = _number(environment, "QUORATE_SNAPSHOT_KEEP", 0)
+    if keep != int(keep):
+        raise ConfigurationError(f"QUORATE_SNAPSHOT_KEEP is {keep}, but must be a whole number")
+    return SnapshotSettings(
+        bucket, environment.get("QUORATE_SNAPSHOT_PREFIX", ""), int(keep) or None
+    )
 
 
 class Function:
@@ -162,13 +242,38 @@ class Function:
             self._clients.ssm,
             Dependency("SSM", is_failure),
         )
+        self._store = self._make_store()
         self._tls: TlsMaterial | None = None
-        self._tls_read_at = float("-inf")
+        self._credentials: Credentials | None = None
+        self._secrets_read_at = float("-inf")
         self._reconciler = self._make_reconciler()
+
+    def _make_store(self) -> SnapshotStore | None:
+        snapshots = self.settings.snapshots
+        if snapshots is None:
+            return None
+        return SnapshotStore(
+            snapshots.bucket,
+            snapshots.prefix,
+            self.settings.cluster,
+            lambda: self._clients.s3,
+            Dependency("S3", is_failure),
+        )
+
+    def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
+        if self._store is None or self.settings.snapshots is None:
+            return None
+        return Snapshots(
+            self._store,
+            endpoints,
+            self._journal,
+            self.telemetry,
+            keep=self.settings.snapshots.keep,
+        )
 
     def _make_reconciler(self) -> Reconciler:
         settings = self.settings
-        endpoints = EtcdEndpoints(self._tls, settings.client_port)
+        endpoints = EtcdEndpoints(self._tls, settings.client_port, self._credentials)
         return Reconciler(
             group=self._group,
             observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
@@ -176,6 +281,7 @@ class Function:
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
+            snapshots=self._make_snapshots(endpoints),
             lease_seconds=settings.lease_seconds,
         )
 
@@ -188,9 +294,17 @@ class Function:
             deadline: When the invocation ends, on the monotonic clock.
         """
         hints = [self._take(text, message) for text, message in self._messages(event)]
-        if any(hints):
-            self._refresh_certificate()
-            self._reconciler.run(run_id, lambda: deadline - time.monotonic())
+        if not any(hints):
+            return
+        try:
+            self._refresh_secrets()
+        except Exception as error:
+            if not self._has_secrets:
+                # Members cannot be asked for anything, but instances must stay held meanwhile.
+                self._reconciler.keep_held()
+                raise
+            self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
+        self._reconciler.run(run_id, lambda: deadline - time.monotonic())
 
     def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
         group = self.settings.group
@@ -226,20 +340,35 @@ class Function:
             "SendMessage",
         )
 
-    def _refresh_certificate(self) -> None:
-        secret_id = self.settings.tls_secret
+    @property
+    def _has_secrets(self) -> bool:
+        return self._secrets_read_at > float("-inf")
+
+    def _refresh_secrets(self) -> None:
         now = time.monotonic()
-        if secret_id is None or now - self._tls_read_at < CERTIFICATE_SECONDS:
+        if now - self._secrets_read_at < SECRET_SECONDS:
             return
-        answer = self._secrets.call(
-            lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
-            "GetSecretValue",
+        settings = self.settings
+        tls = read_certificate(self._secret(settings.tls_secret)) if settings.tls_secret else None
+        credentials = (
+            read_credentials(self._secret(settings.auth_secret)) if settings.auth_secret else None
         )
-        self._tls_read_at = now
-        tls = read_certificate(answer.get("SecretString", ""))
-        if tls != self._tls:
-            self._tls = tls
+        self._secrets_read_at = now
+        if (tls, credentials) != (self._tls, self._credentials):
+            self._tls, self._credentials = tls, credentials
             self._reconciler = self._make_reconciler()
+
+    def _secret(self, secret_id: str) -> str:
+        try:
+            answer = self._secrets.call(
+                lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
+                "GetSecretValue",
+            )
+        except ClientError as error:
+            raise ConfigurationError(
+                f"the secret {secret_id} cannot be read: {explain(error)}"
+            ) from error
+        return answer.get("SecretString", "")
 
 
 def read_certificate(text: str) -> TlsMaterial:
@@ -248,18 +377,38 @@ def read_certificate(text: str) -> TlsMaterial:
     Raises:
         ConfigurationError: It is something else. The error shows nothing of the secret.
     """
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not all(
-        isinstance(value.get(key), str) for key in ("ca", "certificate", "key")
-    ):
+    value = _texts(text, "ca", "certificate", "key")
+    if value is None:
         raise ConfigurationError(
             "the TLS secret must be a JSON object with the keys ca, certificate and key, each a "
             "text in PEM form"
         )
     return TlsMaterial(value["ca"], value["certificate"], value["key"])
+
+
+def read_credentials(text: str) -> Credentials:
+    """Read the secret with the user of etcd: a JSON object with ``username`` and ``password``.
+
+    Raises:
+        ConfigurationError: It is something else. The error shows nothing of the secret.
+    """
+    value = _texts(text, "username", "password")
+    if value is None or not value["username"]:
+        raise ConfigurationError(
+            "the auth secret must be a JSON object with the keys username and password, each a text"
+        )
+    return Credentials(value["username"], value["password"])
+
+
+def _texts(text: str, *keys: str) -> dict[str, str] | None:
+    """The texts at these keys of a JSON object; None if it is no object, or has not all of them."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in keys):
+        return None
+    return {key: value[key] for key in keys}
 
 
 @functools.cache
@@ -278,5 +427,11 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, list[Any]]:  # n
         The report of batch item failures, always empty: what fails, fails as a whole, and is raised.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
-    _function().handle(event, context.aws_request_id, deadline)
+    try:
+        _function().handle(event, context.aws_request_id, deadline)
+    except Exception as error:
+        Telemetry(os.environ.get("QUORATE_CLUSTER", "")).log(
+            "ERROR", f"this run failed: {explain(error)}", error=type(error).__name__
+        )
+        raise
     return {"batchItemFailures": []}

@@ -7,6 +7,8 @@ Sort key                       Item of the partition ``cluster#<name>``
 ``state#seed``                 the instance that bootstraps the cluster, and the etcd cluster id
 ``state#member#<instance id>`` the member id that was recorded when the member was added
 ``state#seen#<key>``           when something was first seen to wait
+``state#snapshot``             the last snapshot that was stored
+``state#snapshot-failure``     the last snapshot that failed, and why
 ``journal#<time>#<n>``         what was decided and done; DynamoDB deletes it after its ``expires``
 =============================  =====================================================================
 
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from botocore.exceptions import ClientError
 
 from .aws import error_code
-from .model import Seed
+from .model import Seed, SnapshotFailure, StoredSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,6 +50,8 @@ _LEASE: Final = "lease"
 _SEED: Final = "state#seed"
 _MEMBER: Final = "state#member#"
 _SEEN: Final = "state#seen#"
+_SNAPSHOT: Final = "state#snapshot"
+_SNAPSHOT_FAILURE: Final = "state#snapshot-failure"
 _JOURNAL: Final = "journal#"
 
 
@@ -63,11 +67,15 @@ class Records:
         seed: The record of the bootstrap; None when the cluster was never seeded.
         recorded: The member ids that were recorded, by instance id.
         first_seen: When each key was first seen to wait, in seconds since the epoch.
+        snapshot: The last snapshot that was stored.
+        snapshot_failure: The last snapshot that failed.
     """
 
     seed: Seed | None = None
     recorded: Mapping[str, int] = field(default_factory=dict)
     first_seen: Mapping[str, float] = field(default_factory=dict)
+    snapshot: StoredSnapshot | None = None
+    snapshot_failure: SnapshotFailure | None = None
 
 
 @dataclass(frozen=True)
@@ -206,6 +214,8 @@ class Journal:
         seed: Seed | None = None
         recorded: dict[str, int] = {}
         first_seen: dict[str, float] = {}
+        snapshot: StoredSnapshot | None = None
+        failure: SnapshotFailure | None = None
         for item in self._items.query("state#"):
             key = item["sk"]["S"]
             if key == _SEED:
@@ -215,7 +225,17 @@ class Journal:
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
-        return Records(seed, recorded, first_seen)
+            elif key == _SNAPSHOT:
+                snapshot = StoredSnapshot(
+                    key=item["key"]["S"],
+                    revision=int(item["revision"]["S"]),
+                    size=int(item["size"]["N"]),
+                    taken=float(item["taken"]["N"]),
+                    stored=float(item["stored"]["N"]),
+                )
+            elif key == _SNAPSHOT_FAILURE:
+                failure = SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
+        return Records(seed, recorded, first_seen, snapshot, failure)
 
     def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
         """Record which instance bootstraps the cluster, unless the record is not what was seen.
@@ -271,6 +291,26 @@ class Journal:
     def forget_member(self, instance_id: str) -> None:
         """Forget the member id of an instance; one that is not recorded is fine."""
         self._items.delete(_MEMBER + instance_id)
+
+    def record_snapshot(self, snapshot: StoredSnapshot) -> None:
+        """Record the last snapshot, in place of the one before."""
+        self._items.put(
+            _SNAPSHOT,
+            {
+                "key": {"S": snapshot.key},
+                "revision": {"S": str(snapshot.revision)},
+                "size": {"N": str(snapshot.size)},
+                "taken": _number(snapshot.taken),
+                "stored": _number(snapshot.stored),
+            },
+        )
+
+    def record_snapshot_failure(self, failure: SnapshotFailure) -> None:
+        """Record why the last attempt that failed did so, in place of the one before."""
+        self._items.put(
+            _SNAPSHOT_FAILURE,
+            {"time": _number(failure.time), "reason": {"S": failure.reason}},
+        )
 
     def first_seen(
         self, keys: Iterable[str], now: float, known: Mapping[str, float]

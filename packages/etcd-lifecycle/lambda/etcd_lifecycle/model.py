@@ -155,6 +155,38 @@ class Seed:
 
 
 @dataclass(frozen=True)
+class StoredSnapshot:
+    """A snapshot of the cluster's data that is complete and checked.
+
+    Attributes:
+        key: The key of its object in the bucket.
+        revision: Everything up to this revision is in it.
+        size: How many bytes it has.
+        taken: When it was begun, in seconds since the epoch: it holds what was written before.
+        stored: When it was complete, in seconds since the epoch.
+    """
+
+    key: str
+    revision: int
+    size: int
+    taken: float
+    stored: float
+
+
+@dataclass(frozen=True)
+class SnapshotFailure:
+    """Why the last attempt to take a snapshot that failed did so.
+
+    Attributes:
+        time: When it failed, in seconds since the epoch.
+        reason: Why, in a sentence.
+    """
+
+    time: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class JoinConfiguration:
     """What an instance needs to know to start its member; handed over as an SSM parameter.
 
@@ -189,6 +221,8 @@ class ClusterView:
             in seconds since the epoch. Keys are instance ids and member ids (in decimal).
         recorded: Member ids that were recorded when members were added, by instance id.
         joins: Instances for which the join configuration has been handed over, with its text.
+        snapshot: The last snapshot that was stored; None if there is none.
+        snapshot_failure: The last snapshot that failed; None if none has.
     """
 
     cluster: str
@@ -203,6 +237,8 @@ class ClusterView:
     first_seen: Mapping[str, float] = field(default_factory=dict)
     recorded: Mapping[str, int] = field(default_factory=dict)
     joins: Mapping[str, JoinConfiguration] = field(default_factory=dict)
+    snapshot: StoredSnapshot | None = None
+    snapshot_failure: SnapshotFailure | None = None
 
     @property
     def voters(self) -> tuple[Member, ...]:
@@ -231,6 +267,36 @@ class ClusterView:
         return next((one for one in self.instances if one.id == instance_id), None)
 
 
+class OnSnapshotFailure(str, Enum):
+    """What follows when the snapshot before a removal fails."""
+
+    STOP = "stop"
+    """The member stays, until a snapshot is stored."""
+
+    WARN = "warn"
+    """The member is removed without it."""
+
+
+@dataclass(frozen=True)
+class SnapshotPolicy:
+    """When a snapshot of the data is taken. Times are in seconds.
+
+    Attributes:
+        before_removal: Whether one is taken before a voter is removed, or the last one let go.
+        on_failure: What follows when that one fails.
+        interval: How old the last one may become before another is taken; None: none is taken
+            for its age alone.
+        max_age: How long after it was stored a snapshot counts as the one before a removal.
+        retry: How long after a failure the next attempt is made.
+    """
+
+    before_removal: bool = True
+    on_failure: OnSnapshotFailure = OnSnapshotFailure.STOP
+    interval: float | None = None
+    max_age: float = 300
+    retry: float = 300
+
+
 @dataclass(frozen=True)
 class Policy:
     """What is a choice rather than a rule of safety. Times are in seconds.
@@ -246,6 +312,7 @@ class Policy:
             promoted. etcd itself accepts 10 % of the whole log.
         peer_scheme: ``http`` or ``https``.
         peer_port: The port at which members reach each other.
+        snapshots: When a snapshot is taken; None: never.
     """
 
     replacement_deadline: float = 3600
@@ -254,6 +321,7 @@ class Policy:
     max_promotion_lag: int = 1000
     peer_scheme: str = "http"
     peer_port: int = 2380
+    snapshots: SnapshotPolicy | None = None
 
     def peer_url(self, address: str) -> str:
         """The peer URL of a member at this address."""
@@ -312,6 +380,13 @@ class TransferLeadership:
 
 
 @dataclass(frozen=True)
+class TakeSnapshot:
+    """Store a snapshot of the data, as this member has it."""
+
+    member_id: int
+
+
+@dataclass(frozen=True)
 class RemoveMember:
     """Remove a member from the cluster."""
 
@@ -351,6 +426,7 @@ Action: TypeAlias = (
     | AddLearner
     | Promote
     | TransferLeadership
+    | TakeSnapshot
     | RemoveMember
     | CompleteHook
     | Wait

@@ -89,6 +89,8 @@ class Observer:
             silent=answers.silent,
             seed=records.seed,
             recorded=records.recorded,
+            snapshot=records.snapshot,
+            snapshot_failure=records.snapshot_failure,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not foreign:
@@ -121,9 +123,10 @@ class Observer:
         return _Answers(reports, silent)
 
     def _with_members(self, view: ClusterView, answers: _Answers) -> ClusterView:
-        listed = self._list_members(view.instances, answers.reports)
+        refusals: dict[str, str] = {}
+        listed = self._list_members(view.instances, answers.reports, refusals)
         if listed is None:
-            return view
+            return replace(view, silent={**answers.silent, **refusals})
         lister, members = listed
         asked = answers.reports.keys() | answers.silent.keys()
         further = self._probe({one.host: False for one in members.members if one.host not in asked})
@@ -147,9 +150,12 @@ class Observer:
         )
 
     def _list_members(
-        self, instances: Iterable[Instance], reports: Mapping[str, StatusReport]
+        self,
+        instances: Iterable[Instance],
+        reports: Mapping[str, StatusReport],
+        refusals: dict[str, str],
     ) -> tuple[EtcdEndpoint, MemberList] | None:
-        """The members as a quorum has them; None when no quorum answers."""
+        """The members as a quorum has them; None, and why, when no quorum answers."""
         leaving = {instance.address for instance in instances if instance.leaving}
         voters = [
             address
@@ -162,8 +168,8 @@ class Observer:
             endpoint = self._endpoints.at(address)
             try:
                 return endpoint, endpoint.member_list(version=reports[address].status.version)
-            except EtcdError:
-                continue
+            except EtcdError as error:
+                refusals[address] = str(error)
         return None
 
 

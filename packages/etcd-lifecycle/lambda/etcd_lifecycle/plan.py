@@ -9,12 +9,15 @@ in an order that puts what ends a change before what begins one:
 4. the learner that is on its way in is brought in, or given up;
 5. healthy members whose instances are going are removed, the leader last and moved first;
 6. a launching instance is added as a learner;
-7. members whose instances have vanished are removed.
+7. members whose instances have vanished are removed;
+8. a snapshot that is due is taken.
+
+With snapshots, one comes before each removal of a voter, and before the last one is let go.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .identity import identify
@@ -29,6 +32,7 @@ from .model import (
     Instance,
     JoinConfiguration,
     Member,
+    OnSnapshotFailure,
     Policy,
     Promote,
     RecordCluster,
@@ -36,6 +40,7 @@ from .model import (
     Seed,
     SeedCluster,
     Stop,
+    TakeSnapshot,
     TransferLeadership,
     Transition,
     Wait,
@@ -222,6 +227,7 @@ class _Planner:
             or self.remove_the_leaving()
             or self.add_a_learner()
             or self.remove_the_vanished()
+            or self.take_due_snapshot()
             or self.report()
         )
 
@@ -404,10 +410,11 @@ class _Planner:
         voters = self.view.voters
         if len(voters) == 1:
             if self.view.desired == 0 and instance.termination_waits:
-                return self.say(
+                end = self.say(
                     CompleteHook(instance.id, Transition.TERMINATING, HookResult.CONTINUE),
                     f"the group is scaled to zero: the cluster ends with {member.label}",
                 )
+                return self.after_snapshot(end, member)
             self.held_back.append(f"{instance.id} holds the last voter")
             return None
         healthy = sum(voter.healthy for voter in voters)
@@ -438,15 +445,92 @@ class _Planner:
             return None
         leader = self.view.leader
         if leader is None or leader.id != member.id or member.status is None:
-            return self.say(RemoveMember(member.id), reason, verdict.sum)
+            removal = self.say(RemoveMember(member.id), reason, verdict.sum)
+            return self.after_snapshot(removal, self.best_copy(member))
         target = self.transferee(leader)
         if target is None:
             self.held_back.append(f"no voter is fit to take the leadership from {leader.label}")
             return None
-        return self.say(
+        transfer = self.say(
             TransferLeadership(leader.id, target.id),
             f"{reason}; it leads, so {target.label} takes over first",
             verdict.sum,
+        )
+        return self.after_snapshot(transfer, self.best_copy(member))
+
+    def after_snapshot(self, decision: Decision, source: Member | None) -> Decision | None:
+        """The decision, once there is a snapshot of now; before that, the taking of one.
+
+        A snapshot of a few minutes ago counts, so that a run that died after it, or a removal that
+        etcd refused for now, does not take another one.
+        """
+        policy = self.policy.snapshots
+        if policy is None or not policy.before_removal:
+            return decision
+        if self.view.snapshot and self.now - self.view.snapshot.stored <= policy.max_age:
+            return decision
+        failure = self.recent_snapshot_failure(policy.retry)
+        why = failure or (None if source else "no member that is well could be asked for it")
+        if why is None and source is not None:
+            return replace(
+                decision,
+                action=TakeSnapshot(source.id),
+                reason=f"{decision.reason}; {source.label} gives a snapshot of the data first",
+            )
+        if policy.on_failure is OnSnapshotFailure.WARN:
+            return replace(
+                decision, reason=f"{decision.reason}; there is no snapshot of the data: {why}"
+            )
+        self.held_back.append(f"{decision.reason}; but not without a snapshot: {why}")
+        return None
+
+    def recent_snapshot_failure(self, retry: float) -> str | None:
+        """Why the last attempt failed, for as long as it is not repeated."""
+        failure, stored = self.view.snapshot_failure, self.view.snapshot
+        if failure is None or self.now - failure.time > retry:
+            return None
+        return None if stored and stored.stored >= failure.time else failure.reason
+
+    def best_copy(self, victim: Member | None = None) -> Member | None:
+        """The voter that gives a snapshot: well, staying if one is, caught up, not the leader.
+
+        The leader has work enough, and gives it only if nobody else has applied as much.
+        """
+        going = {member.id for member in self.leaving}
+        leader = self.view.leader
+        log_end = leader.status.raft_index if leader and leader.status else 0
+
+        def fitness(voter: Member) -> tuple[bool, bool, bool, int]:
+            applied = voter.status.applied_index if voter.status else 0
+            return (
+                log_end - applied <= self.policy.max_promotion_lag,
+                voter.id not in going,
+                leader is not None and voter.id != leader.id,
+                applied,
+            )
+
+        others = [
+            voter
+            for voter in self.view.voters
+            if voter.healthy and (victim is None or voter.id != victim.id)
+        ]
+        return max(others, key=fitness, default=None)
+
+    def take_due_snapshot(self) -> Decision | None:
+        policy, last = self.policy.snapshots, self.view.snapshot
+        if policy is None or policy.interval is None:
+            return None
+        age = self.now - last.taken if last else None
+        if age is not None and age < policy.interval:
+            return None
+        if self.recent_snapshot_failure(policy.retry) is not None:
+            return None
+        source = self.best_copy()
+        if source is None:
+            return None
+        due = "there is none yet" if age is None else f"the last one is {age:.0f} s old"
+        return self.say(
+            TakeSnapshot(source.id), f"a snapshot is due, as {due}: {source.label} gives it"
         )
 
     def not_held(self) -> tuple[Member, ...]:

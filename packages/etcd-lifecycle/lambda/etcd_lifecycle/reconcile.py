@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .act import Result
 from .journal import LEASE_SECONDS, JournalEntry
-from .model import CompleteHook, Instance, RemoveMember, Stop, Transition, Wait
+from .model import CompleteHook, Instance, RemoveMember, Stop, TakeSnapshot, Transition, Wait
 from .plan import plan
+from .snapshot import expected_seconds
 from .telemetry import PassMetrics
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .journal import Journal, Lease
     from .model import ClusterView, Decision, Policy
     from .observe import Observer
+    from .snapshot import Snapshots
     from .telemetry import Telemetry
 
 POLL_SECONDS = 0.25
@@ -38,6 +40,9 @@ ROUND_SECONDS = 25.0
 HEARTBEAT_SECONDS = 30.0
 """Between two heartbeats of an instance within one run."""
 
+USED_SECONDS = 10.0
+"""What a run may have used of its time, and still be no worse for something long than the next."""
+
 
 _Hold: TypeAlias = tuple[str, Transition]
 """An instance, and the transition at which it is held."""
@@ -46,6 +51,10 @@ _PROCEEDING = {
     Transition.LAUNCHING: "Pending:Proceed",
     Transition.TERMINATING: "Terminating:Proceed",
 }
+
+
+class _LeaseLostError(Exception):
+    """Another run has taken the lease in the midst of something long."""
 
 
 @dataclass
@@ -59,6 +68,7 @@ class Reconciler:
         journal: Keeps the lease, and what was decided.
         policy: What is a choice.
         telemetry: Logs and metrics.
+        snapshots: Takes snapshots, if the policy asks for some.
         lease_seconds: How long the lease of a run that died keeps others from changing anything.
         clock: Returns seconds since the epoch.
         sleep: Waits for the seconds that it is given.
@@ -70,6 +80,7 @@ class Reconciler:
     journal: Journal
     policy: Policy
     telemetry: Telemetry
+    snapshots: Snapshots | None = None
     lease_seconds: float = LEASE_SECONDS
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
@@ -92,8 +103,16 @@ class Reconciler:
             return
         try:
             self._settle(lease, desired, instances, seconds_left)
+        except _LeaseLostError:
+            self._lost()
         finally:
             lease.release()
+
+    def keep_held(self) -> None:
+        """Give every held instance its heartbeat, for a run that can do nothing else."""
+        self._beaten.clear()
+        self._released.clear()
+        self._see_group()
 
     def _settle(
         self,
@@ -103,6 +122,8 @@ class Reconciler:
         seconds_left: Callable[[], float],
     ) -> None:
         said = None
+        whole = seconds_left()
+        looked = False
         while True:
             started = self.clock()
             view = self.observer.observe(desired, instances, started)
@@ -112,11 +133,20 @@ class Reconciler:
                 said = decision
             if isinstance(decision.action, Stop) or decision.action == Wait():
                 return
+            # The first look of a run goes ahead with whatever time is left: no later one has more.
+            if (
+                isinstance(decision.action, TakeSnapshot)
+                and looked
+                and self._has_more_time_next_time(decision.action, view, whole, seconds_left())
+            ):
+                self.telemetry.log("INFO", "the next run has more time for it: this one ends")
+                return
+            looked = True
             pause = POLL_SECONDS
             if not isinstance(decision.action, Wait):
                 if not self._still_ours(lease):
                     return
-                outcome = self._act(decision, view)
+                outcome = self._act(decision, view, lease, seconds_left)
                 if outcome is None or outcome.result in {Result.DONE, Result.ALREADY}:
                     pause = 0
                 else:
@@ -139,11 +169,20 @@ class Reconciler:
     def _lost(self) -> None:
         self.telemetry.log("WARNING", "the lease was lost to another run: this one changes nothing")
 
-    def _act(self, decision: Decision, view: ClusterView) -> Outcome | None:
+    def _act(
+        self,
+        decision: Decision,
+        view: ClusterView,
+        lease: Lease,
+        seconds_left: Callable[[], float],
+    ) -> Outcome | None:
         """Carry the decision out; None when a second look says otherwise."""
         if isinstance(decision.action, RemoveMember) and not self._confirmed(decision):
             return None
-        outcome = self.actor.act(decision.action, view)
+        if isinstance(decision.action, TakeSnapshot):
+            outcome = self._take(decision.action, view, lease, seconds_left)
+        else:
+            outcome = self.actor.act(decision.action, view)
         now = self.clock()
         name = type(decision.action).__name__
         self.telemetry.log("INFO", f"{name}: {outcome}", action=decision.action, outcome=outcome)
@@ -161,6 +200,34 @@ class Reconciler:
                 )
             )
         return outcome
+
+    def _take(
+        self,
+        action: TakeSnapshot,
+        view: ClusterView,
+        lease: Lease,
+        seconds_left: Callable[[], float],
+    ) -> Outcome:
+        if self.snapshots is None:
+            raise ValueError("the policy asks for snapshots, and there is nothing to take them")
+        renewed = self.clock()
+
+        def keep_alive() -> None:
+            nonlocal renewed
+            if self.clock() - renewed < self.lease_seconds / 3:
+                return
+            if not lease.renew():
+                raise _LeaseLostError
+            renewed = self.clock()
+
+        return self.snapshots.take(action, view, seconds_left=seconds_left, keep_alive=keep_alive)
+
+    def _has_more_time_next_time(
+        self, action: TakeSnapshot, view: ClusterView, whole: float, left: float
+    ) -> bool:
+        """Whether a snapshot may not fit into what earlier actions have left of this run."""
+        member = next(one for one in view.members if one.id == action.member_id)
+        return left < min(expected_seconds(member), whole - USED_SECONDS)
 
     def _confirmed(self, decision: Decision) -> bool:
         """Whether a fresh look still asks for what cannot be undone."""

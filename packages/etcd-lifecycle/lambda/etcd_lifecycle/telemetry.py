@@ -103,6 +103,27 @@ class Telemetry:
             {"Cluster": self._cluster},
         )
 
+    def snapshot_stored(self, size: int, seconds: float) -> None:
+        """Write the metrics of a snapshot that was stored, with the dimension ``Cluster``.
+
+        Args:
+            size: How many bytes it has.
+            seconds: How long it took.
+        """
+        self._emit(
+            {
+                "Snapshots": ("Count", 1),
+                "SnapshotFailures": ("Count", 0),
+                "SnapshotSize": ("Bytes", size),
+                "SnapshotDuration": ("Seconds", seconds),
+            },
+            {"Cluster": self._cluster},
+        )
+
+    def snapshot_failed(self) -> None:
+        """Count a snapshot that failed, with the dimension ``Cluster``."""
+        self._emit({"SnapshotFailures": ("Count", 1)}, {"Cluster": self._cluster})
+
     def _emit(
         self, metrics: Mapping[str, tuple[str, float]], dimensions: Mapping[str, str]
     ) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cluster_views import NOW
 from etcd_lifecycle.model import (
     AddLearner,
     CompleteHook,
     HandOverJoin,
     HookResult,
+    OnSnapshotFailure,
     Promote,
     RemoveMember,
+    TakeSnapshot,
     TransferLeadership,
     Transition,
     Wait,
@@ -22,9 +25,39 @@ if TYPE_CHECKING:
     from etcd_lifecycle.model import ClusterView, Decision, Instance, Member, Policy
 
 
-def violations(view: ClusterView, decision: Decision, policy: Policy) -> list[str]:
+def violations(
+    view: ClusterView, decision: Decision, policy: Policy, now: float = NOW
+) -> list[str]:
     """What is wrong with a decision, in sentences; nothing if it keeps all rules."""
-    return list(_violations(view, decision, policy))
+    return [*_violations(view, decision, policy), *_snapshots(view, decision, policy, now)]
+
+
+def _snapshots(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:
+    """What is done with the data at risk, and without a snapshot of it."""
+    action = decision.action
+    if isinstance(action, TakeSnapshot):
+        source = _by_id(view, action.member_id)
+        if source is None or source.learner or source.status is None:
+            yield "a snapshot from somebody who is no voter that answers"
+        if policy.snapshots is None:
+            yield "a snapshot that nobody asked for"
+        return
+    victim = _by_id(view, action.member_id) if isinstance(action, RemoveMember) else None
+    ends = (
+        isinstance(action, CompleteHook)
+        and action.transition is Transition.TERMINATING
+        and member_of(view, action.instance_id) is not None
+    )
+    if policy.snapshots is None or not policy.snapshots.before_removal:
+        return
+    if not ends and (victim is None or victim.learner):
+        return
+    if view.snapshot and now - view.snapshot.stored <= policy.snapshots.max_age:
+        return
+    if policy.snapshots.on_failure is OnSnapshotFailure.STOP:
+        yield "a voter goes without a snapshot"
+    elif view.snapshot_failure is None and any(voter.healthy for voter in view.voters):
+        yield "a voter goes without an attempt at a snapshot"
 
 
 def _violations(view: ClusterView, decision: Decision, policy: Policy) -> Iterator[str]:

@@ -31,7 +31,10 @@ from etcd_lifecycle.model import (
     RemoveMember,
     Seed,
     SeedCluster,
+    SnapshotFailure,
     Stop,
+    StoredSnapshot,
+    TakeSnapshot,
     TransferLeadership,
     Transition,
     Wait,
@@ -39,7 +42,7 @@ from etcd_lifecycle.model import (
 from etcd_lifecycle.plan import join_configuration, plan
 
 if TYPE_CHECKING:
-    from etcd_lifecycle.model import Action, Decision, Instance
+    from etcd_lifecycle.model import Action, Decision, Instance, Policy
 
 MINUTE = 60.0
 DEADLINES = sorted({POLICY.stale_grace, POLICY.launch_deadline, POLICY.replacement_deadline})
@@ -69,6 +72,9 @@ class World:
     recorded: dict[str, int] = field(default_factory=dict)
     joins: dict[str, object] = field(default_factory=dict)
     first_seen: dict[str, float] = field(default_factory=dict)
+    snapshot: StoredSnapshot | None = None
+    snapshot_failure: SnapshotFailure | None = None
+    snapshots_fail: bool = False
     now: float = NOW
     launches: int = 4
     next_number: int = 50
@@ -117,6 +123,7 @@ class World:
             self.leader,
             self.seed,
             dict(self.joins),
+            self.snapshot,
         )
 
     def look(self) -> ClusterView:
@@ -141,6 +148,8 @@ class World:
             cluster_id=CLUSTER_ID if quorate else None,
             seed=self.seed,
             recorded=dict(self.recorded),
+            snapshot=self.snapshot,
+            snapshot_failure=self.snapshot_failure,
             joins={key: one for key, one in self.joins.items() if key in self.instances},
         )
         waiting = [one.id for one in seen.instances if one.held]
@@ -161,7 +170,7 @@ class World:
 
     # What decisions do
 
-    def act(self, action: Action) -> bool:
+    def act(self, action: Action) -> bool:  # noqa: C901 -- one case for each kind
         """Carry an action out; False if it is refused, as etcd does."""
         match action:
             case SeedCluster():
@@ -176,6 +185,8 @@ class World:
                 self._set(action.member_id, learner=False)
             case TransferLeadership():
                 self.leader = action.target_id
+            case TakeSnapshot():
+                return self._take_snapshot()
             case RemoveMember():
                 return self._remove(action)
             case CompleteHook(one, Transition.LAUNCHING, HookResult.CONTINUE):
@@ -197,6 +208,13 @@ class World:
         self.next_number += 1
         self.members[added.id] = added
         self.recorded[action.instance_id] = added.id
+        return True
+
+    def _take_snapshot(self) -> bool:
+        if self.snapshots_fail:
+            self.snapshot_failure = SnapshotFailure(self.now, "no bucket")
+            return False
+        self.snapshot = StoredSnapshot("main/1.db", 1, 1, self.now, self.now)
         return True
 
     def _remove(self, action: RemoveMember) -> bool:
@@ -257,7 +275,7 @@ class World:
             self._set(own.id, name=one.id, status=status(self.leader, behind=behind))
 
 
-def run(world: World, *, limit: int = 120) -> Decision:
+def run(world: World, *, limit: int = 120, policy: Policy = POLICY) -> Decision:
     """Let the planner run until nothing changes any more, even when all deadlines are over.
 
     Returns:
@@ -269,9 +287,9 @@ def run(world: World, *, limit: int = 120) -> Decision:
     deadlines = list(DEADLINES)
     for _ in range(limit):
         seen = world.look()
-        decision = plan(seen, POLICY, world.now)
+        decision = plan(seen, policy, world.now)
         world.steps.append(decision)
-        if broken := rules.violations(seen, decision, POLICY):
+        if broken := rules.violations(seen, decision, policy, world.now):
             raise RuleBrokenError(_told(broken, world, seen))
         if isinstance(decision.action, Stop):
             return decision
@@ -283,6 +301,9 @@ def run(world: World, *, limit: int = 120) -> Decision:
             if world.shape() == before:
                 raise RuleBrokenError(_told(["an action without an effect"], world, seen))
             deadlines = list(DEADLINES)
+            continue
+        if isinstance(decision.action, TakeSnapshot):
+            world.now += 1  # it failed, and the same run looks again at once
             continue
         world.pass_time(1 if decision.action == Wait(soon=True) else MINUTE)
         if world.shape() != before:

@@ -3,9 +3,19 @@
 import json
 
 import pytest
-from etcd_lifecycle.etcd import TlsMaterial
-from etcd_lifecycle.handler import ConfigurationError, Settings, read_certificate
-from etcd_lifecycle.model import Policy, Transition
+from botocore.exceptions import ClientError
+from etcd_lifecycle import handler
+from etcd_lifecycle.etcd import Credentials, TlsMaterial
+from etcd_lifecycle.handler import (
+    SECRET_SECONDS,
+    ConfigurationError,
+    Function,
+    Settings,
+    SnapshotSettings,
+    read_certificate,
+    read_credentials,
+)
+from etcd_lifecycle.model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 
 REQUIRED = {
     "QUORATE_CLUSTER": "main",
@@ -36,6 +46,7 @@ def test_what_is_required_is_enough_and_the_rest_has_defaults():
     }
     assert settings.client_port == 2379
     assert settings.tls_secret is None
+    assert settings.auth_secret is None
     assert settings.policy == Policy()
 
 
@@ -62,6 +73,75 @@ def test_with_a_tls_secret_members_reach_each_other_by_https():
 
     assert settings.tls_secret == "arn"
     assert settings.policy.peer_url("192.0.2.1") == "https://192.0.2.1:2380"
+
+
+BACKED_UP = {**REQUIRED, "QUORATE_SNAPSHOT_BUCKET": "backups"}
+
+
+def test_without_a_bucket_no_snapshot_is_taken():
+    settings = Settings.read({**REQUIRED, "QUORATE_SNAPSHOT_BUCKET": ""})
+
+    assert settings.snapshots is None
+    assert settings.policy.snapshots is None
+
+
+def test_with_a_bucket_one_is_taken_before_each_removal_and_all_are_kept():
+    settings = Settings.read(BACKED_UP)
+
+    assert settings.snapshots == SnapshotSettings("backups", "", None)
+    assert settings.policy.snapshots == SnapshotPolicy(
+        before_removal=True, on_failure=OnSnapshotFailure.STOP, interval=None
+    )
+
+
+def test_every_choice_about_snapshots_is_read():
+    settings = Settings.read(
+        {
+            **BACKED_UP,
+            "QUORATE_SNAPSHOT_PREFIX": "etcd/",
+            "QUORATE_SNAPSHOT_BEFORE_REMOVAL": "false",
+            "QUORATE_SNAPSHOT_ON_FAILURE": "warn",
+            "QUORATE_SNAPSHOT_INTERVAL": "3600",
+            "QUORATE_SNAPSHOT_KEEP": "24",
+            "QUORATE_SNAPSHOT_MAX_AGE": "60",
+            "QUORATE_SNAPSHOT_RETRY": "30",
+        }
+    )
+
+    assert settings.snapshots == SnapshotSettings("backups", "etcd/", 24)
+    assert settings.policy.snapshots == SnapshotPolicy(
+        before_removal=False,
+        on_failure=OnSnapshotFailure.WARN,
+        interval=3600,
+        max_age=60,
+        retry=30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUORATE_SNAPSHOT_BEFORE_REMOVAL", "yes", "'yes', but must be true or false"),
+        ("QUORATE_SNAPSHOT_ON_FAILURE", "ignore", "'ignore', but must be stop or warn"),
+        ("QUORATE_SNAPSHOT_INTERVAL", "hourly", "'hourly', but must be a number"),
+        ("QUORATE_SNAPSHOT_KEEP", "1.5", "1.5, but must be a whole number"),
+        ("QUORATE_SNAPSHOT_KEEP", "-1", "'-1', but must be a number"),
+    ],
+)
+def test_a_choice_about_snapshots_that_is_none_is_named(name, value, message):
+    with pytest.raises(ConfigurationError, match=f"{name} is {message}"):
+        Settings.read({**BACKED_UP, name: value})
+
+
+def test_choices_about_snapshots_without_a_bucket_are_refused():
+    with pytest.raises(
+        ConfigurationError, match="QUORATE_SNAPSHOT_KEEP: set without QUORATE_SNAPSHOT_BUCKET"
+    ):
+        Settings.read({**REQUIRED, "QUORATE_SNAPSHOT_KEEP": "24"})
+
+
+def test_the_auth_secret_is_read_from_a_variable_of_its_own():
+    assert Settings.read({**REQUIRED, "QUORATE_AUTH_SECRET": "arn"}).auth_secret == "arn"
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -139,3 +219,124 @@ def test_any_other_secret_is_refused_without_showing_it(text):
     assert "the private key" not in str(raised.value)
     # Nor in a traceback, which would go to the log: it shows what an error was raised from.
     assert raised.value.__context__ is None
+
+
+def test_the_user_is_a_json_object_of_two_texts_among_others():
+    text = json.dumps({"username": "root", "password": "hunter2", "engine": "etcd"})
+
+    assert read_credentials(text) == Credentials("root", "hunter2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hunter2",
+        '["hunter2"]',
+        json.dumps({"username": "root"}),
+        json.dumps({"password": "hunter2"}),
+        json.dumps({"username": "", "password": "hunter2"}),
+        json.dumps({"username": "root", "password": ["hunter2"]}),
+    ],
+)
+def test_any_other_auth_secret_is_refused_without_showing_it(text):
+    with pytest.raises(ConfigurationError, match="username and password") as raised:
+        read_credentials(text)
+
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.__context__ is None
+
+
+TICK = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+class Reconciler:
+    """Stands for the run, and notes which kind of it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def run(self, run_id, seconds_left):
+        self.asked.append("run")
+
+    def keep_held(self):
+        self.asked.append("keep held")
+
+
+class SecretsManager:
+    """Stands for the service: has one secret, while it is allowed to be read."""
+
+    def __init__(self, value):
+        self.value = value
+        self.allowed = True
+        self.calls = 0
+
+    def get_secret_value(self, *, SecretId):  # noqa: N803 -- as boto3 has it
+        self.calls += 1
+        if not self.allowed:
+            error = {"Code": "AccessDeniedException", "Message": f"not {SecretId}"}
+            raise ClientError({"Error": error}, "GetSecretValue")
+        return {"SecretString": self.value}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(handler, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def function(monkeypatch, clock):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    reconciler = Reconciler()
+    monkeypatch.setattr(Function, "_make_reconciler", lambda _: reconciler)
+    function = Function(Settings.read({**REQUIRED, "QUORATE_AUTH_SECRET": "the secret"}))
+    function.reconciler = reconciler
+    function.secrets = SecretsManager('{"username": "root", "password": "hunter2"}')
+    vars(function._clients)["secretsmanager"] = function.secrets
+    return function
+
+
+class TestSecrets:
+    """What a run does when it cannot read its secrets."""
+
+    def test_a_run_reads_them_once_in_a_while(self, function, clock):
+        for seconds in (0, SECRET_SECONDS - 1, 1):
+            clock.now += seconds
+            function.handle(TICK, "run", clock.now + 60)
+        assert function.secrets.calls == 2
+        assert function.reconciler.asked == ["run"] * 3
+
+    @pytest.mark.parametrize("value", [None, "no JSON"])
+    def test_without_any_instances_are_kept_held_and_nothing_else_is_done(
+        self, function, clock, value
+    ):
+        function.secrets.allowed = value is not None
+        function.secrets.value = value
+        with pytest.raises(ConfigurationError):
+            function.handle(TICK, "run", clock.now + 60)
+        assert function.reconciler.asked == ["keep held"]
+
+    def test_the_error_names_the_secret_and_what_mends_it(self, function, clock):
+        function.secrets.allowed = False
+        with pytest.raises(
+            ConfigurationError, match=r"^the secret the secret cannot be read: .* must allow GetS"
+        ):
+            function.handle(TICK, "run", clock.now + 60)
+
+    def test_those_of_before_are_used_on_when_new_ones_cannot_be_read(
+        self, function, clock, capsys
+    ):
+        function.handle(TICK, "run", clock.now + 60)
+        function.secrets.allowed = False
+        clock.now += SECRET_SECONDS
+        function.handle(TICK, "run", clock.now + 60)
+        assert function.reconciler.asked == ["run", "run"]
+        assert "the secrets of before are used: the secret the secret" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 import pytest
-from cluster_views import NOW, POLICY, Slot, member_id, view
+from cluster_views import NOW, POLICY, Slot, member_id, view, with_member
 from etcd_lifecycle.act import Outcome, Result
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import (
@@ -14,6 +14,9 @@ from etcd_lifecycle.model import (
     HookResult,
     Promote,
     RemoveMember,
+    SnapshotPolicy,
+    StoredSnapshot,
+    TakeSnapshot,
     Transition,
 )
 from etcd_lifecycle.reconcile import (
@@ -23,6 +26,7 @@ from etcd_lifecycle.reconcile import (
     ROUND_SECONDS,
     Reconciler,
 )
+from etcd_lifecycle.snapshot import EXPECTED_RATE, RESERVE_SECONDS
 from etcd_lifecycle.telemetry import Telemetry
 
 SETTLED = view(Slot(), Slot(), Slot())
@@ -35,6 +39,7 @@ REMOVES = view(Slot(), Slot(), Slot("dead", "Terminating:Wait"), desired=3)
 HELD = view(Slot(), Slot(instance="Terminating:Wait"), Slot(instance="Terminating:Wait"), desired=3)
 
 DONE = Outcome(Result.DONE)
+NOT_NOW = Outcome(Result.NOT_NOW, "busy")
 
 
 class OutOfOrderError(Exception):
@@ -64,6 +69,8 @@ class Scene:
     entries: list = field(default_factory=list)
     now: float = NOW
     left: float = 300.0
+    policy: object = POLICY
+    snapshot_step: float = 0.0
     output: io.StringIO = field(default_factory=io.StringIO)
 
     # The group
@@ -96,6 +103,17 @@ class Scene:
         self.log.append(action)
         if "act" in self.failing:
             raise OutOfOrderError
+        return self.outcomes.pop(0) if self.outcomes else DONE
+
+    # The snapshots
+
+    def take(self, action, seen, *, seconds_left, keep_alive):
+        self.log.append(action)
+        for _ in range(3):
+            self.now += self.snapshot_step
+            self.left -= self.snapshot_step
+            assert seconds_left() == self.left
+            keep_alive()
         return self.outcomes.pop(0) if self.outcomes else DONE
 
     # The journal and its lease
@@ -139,7 +157,8 @@ class Scene:
             observer=self,
             actor=self,
             journal=self,
-            policy=POLICY,
+            policy=self.policy,
+            snapshots=self,
             telemetry=Telemetry("main", stream=self.output, clock=lambda: self.now),
             clock=lambda: self.now,
             sleep=self.sleep,
@@ -166,7 +185,7 @@ class Scene:
 
     @property
     def actions(self):
-        kinds = (AddLearner, CompleteHook, Promote, RemoveMember)
+        kinds = (AddLearner, CompleteHook, Promote, RemoveMember, TakeSnapshot)
         return [one for one in self.log if isinstance(one, kinds)]
 
     @property
@@ -207,6 +226,14 @@ def test_heartbeats_are_sent_although_another_run_holds_the_lease():
     scene = Scene([HELD], ours=[False]).run()
 
     assert scene.heartbeats == ["i-2", "i-3"]
+    assert "observe" not in scene.log
+
+
+def test_a_run_that_can_do_nothing_else_keeps_what_is_held():
+    scene = Scene([HELD])
+    scene.reconciler.keep_held()
+    assert scene.heartbeats == ["i-2", "i-3"]
+    assert "acquire" not in scene.log
     assert "observe" not in scene.log
 
 
@@ -470,3 +497,68 @@ def test_a_group_that_cannot_be_seen_gets_its_heartbeats_from_memory():
         ("heartbeat", "i-3", Transition.LAUNCHING),
         ("heartbeat", "i-3", Transition.TERMINATING),
     ]
+
+
+# --- snapshots ------------------------------------------------------------------------------------
+
+WITH_SNAPSHOTS = replace(POLICY, snapshots=SnapshotPolicy())
+HAS_SNAPSHOT = replace(REMOVES, snapshot=StoredSnapshot("key", 1, 1, NOW, NOW))
+REMOVED = view(Slot(), Slot(), Slot(None, "Terminating:Wait"), desired=3)
+SNAPSHOT_FAILED = Outcome(Result.FAILED, "no bucket")
+
+
+def test_a_snapshot_is_taken_and_recorded_before_the_removal():
+    views = [REMOVES, HAS_SNAPSHOT, HAS_SNAPSHOT, SETTLED]
+    scene = Scene(views, policy=WITH_SNAPSHOTS).run()
+
+    assert [type(one) for one in scene.actions] == [TakeSnapshot, RemoveMember]
+    assert "TakeSnapshot" in scene.entries[0].action
+    assert scene.entries[0].outcome == "done"
+
+
+def test_one_that_failed_is_journalled_and_looked_at_again_in_a_while():
+    scene = Scene([REMOVES, SETTLED], [SNAPSHOT_FAILED], policy=WITH_SNAPSHOTS).run()
+
+    assert scene.entries[0].outcome == "failed: no bucket"
+    assert scene.pauses == [REFUSAL_SECONDS]
+
+
+def test_the_lease_is_renewed_while_one_is_taken():
+    views = [REMOVES, SETTLED]
+    quick = Scene(views[:], policy=WITH_SNAPSHOTS, snapshot_step=1).run()
+    slow = Scene(views[:], policy=WITH_SNAPSHOTS, snapshot_step=10).run()
+
+    assert slow.count("renew") == quick.count("renew") + 3
+
+
+def test_one_that_another_run_takes_the_lease_from_is_not_gone_on_with():
+    scene = Scene(
+        [REMOVES], ours=[True, True, False], policy=WITH_SNAPSHOTS, snapshot_step=10
+    ).run()
+
+    assert scene.entries == []
+    assert scene.log[-1] == "release"
+    assert any("the lease was lost" in one for one in scene.messages)
+
+
+def test_a_run_that_has_used_its_time_leaves_a_large_one_to_the_next():
+    large = with_member(
+        REMOVES, 2, status=replace(REMOVES.members[1].status, db_size=int(100 * EXPECTED_RATE))
+    )
+    needed = 100 + RESERVE_SECONDS
+    # A refused action comes first, and takes the time.
+    late = Scene([JOINS, large], [NOT_NOW], policy=WITH_SNAPSHOTS, left=needed + 1)
+    late.act = lambda *_: (setattr(late, "left", late.left - 15), NOT_NOW)[1]
+    fresh = Scene([large, SETTLED], policy=WITH_SNAPSHOTS, left=needed - 30)
+
+    assert late.run().actions == []
+    assert any("the next run has more time" in one for one in late.messages)
+    assert [type(one) for one in fresh.run().actions] == [TakeSnapshot]
+
+
+def test_a_policy_without_something_that_takes_them_is_a_mistake():
+    scene = Scene([REMOVES], policy=WITH_SNAPSHOTS)
+    scene.reconciler.snapshots = None
+
+    with pytest.raises(ValueError, match="nothing to take them"):
+        scene.run()

@@ -9,6 +9,7 @@ export enum GrpcCode {
   INVALID_ARGUMENT = 3,
   DEADLINE_EXCEEDED = 4,
   NOT_FOUND = 5,
+  PERMISSION_DENIED = 7,
   RESOURCE_EXHAUSTED = 8,
   FAILED_PRECONDITION = 9,
   UNAVAILABLE = 14,
@@ -54,6 +55,12 @@ export class EtcdNoAnswerError extends Error {
   }
 }
 
+/** A user of etcd, for when its authentication is on. */
+export interface EtcdUser {
+  readonly name: string;
+  readonly password: string;
+}
+
 /** How an {@link EtcdGateway} connects. */
 export interface EtcdGatewayProps {
   /**
@@ -62,6 +69,12 @@ export interface EtcdGatewayProps {
    * @default - none
    */
   readonly tls?: TlsFiles;
+  /**
+   * Who logs in when etcd asks for it.
+   *
+   * @default - nobody
+   */
+  readonly user?: EtcdUser;
   /**
    * How long a call may take, in milliseconds. etcd is given nine tenths of it (by `Grpc-Timeout`), so
    * that its own error comes first.
@@ -156,13 +169,15 @@ type Json = Record<string, unknown>;
 /**
  * A client of the JSON gateway of one etcd endpoint.
  *
- * It asks only this endpoint and never tries again: which failures may be retried, and where, is the
- * caller's business. Connections are kept open; call {@link close} at the end.
+ * It asks only this endpoint and never tries again, but after a login that etcd asked for: which
+ * failures may be retried, and where, is the caller's business. Connections are kept open; call {@link close} at the end.
  */
 export class EtcdGateway {
   private readonly agent: HttpAgent;
   private readonly timeoutMs: number;
   private readonly base: URL;
+  private readonly user: EtcdUser | undefined;
+  private token: string | undefined;
 
   /**
    * @param endpoint - The client URL of a member, such as `http://127.0.0.2:2379`.
@@ -173,6 +188,7 @@ export class EtcdGateway {
   ) {
     this.base = new URL(endpoint);
     this.timeoutMs = props.timeoutMs ?? 5_000;
+    this.user = props.user;
     if (this.base.protocol === 'https:') {
       this.agent = new HttpsAgent({
         keepAlive: true,
@@ -282,6 +298,34 @@ export class EtcdGateway {
    * @throws EtcdNoAnswerError if there is no answer.
    */
   async call(path: string, body: object, options: EtcdCallOptions = {}): Promise<Json> {
+    try {
+      return await this.send(path, body, options);
+    } catch (error) {
+      if (!this.user || !this.asksForLogin(error)) {
+        throw error;
+      }
+    }
+    this.token = undefined;
+    this.token = text((await this.send('/v3/auth/authenticate', this.user, options)).token);
+    return this.send(path, body, options);
+  }
+
+  /** Closes the connections. */
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private asksForLogin(error: unknown): boolean {
+    return (
+      error instanceof EtcdError &&
+      (error.code === GrpcCode.UNAUTHENTICATED ||
+        /user name is empty/.test(error.reason) ||
+        // What etcd says of a read without a token, over TLS.
+        (error.code === GrpcCode.PERMISSION_DENIED && this.token === undefined))
+    );
+  }
+
+  private async send(path: string, body: object, options: EtcdCallOptions): Promise<Json> {
     const { status, text: answer } = await this.exchange(
       path,
       JSON.stringify(body),
@@ -311,11 +355,6 @@ export class EtcdGateway {
     return json;
   }
 
-  /** Closes the connections. */
-  close(): void {
-    this.agent.destroy();
-  }
-
   private exchange(
     path: string,
     body: string,
@@ -342,6 +381,7 @@ export class EtcdGateway {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
             'grpc-timeout': `${Math.max(1, Math.floor(timeoutMs * 0.9))}m`,
+            ...(this.token !== undefined && { authorization: this.token }),
           },
         },
         (response: IncomingMessage) => {

@@ -10,6 +10,7 @@ export {
   resolveEtcd,
 } from './binary';
 export { EtcdCluster, type EtcdClusterProps, type EtcdTimeout } from './cluster';
+export { type EtcdSnapshotStatus, Etcdutl } from './etcdutl';
 export {
   type EtcdCallOptions,
   EtcdError,
@@ -20,6 +21,7 @@ export {
   EtcdNoAnswerError,
   type EtcdRangeOptions,
   type EtcdStatus,
+  type EtcdUser,
   GrpcCode,
 } from './gateway';
 export { type EtcdExit, EtcdMember, type EtcdMemberProps } from './member';

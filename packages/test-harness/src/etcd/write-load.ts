@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EtcdError, EtcdGateway, type EtcdKeyValue, EtcdNoAnswerError, GrpcCode } from './gateway';
+import {
+  EtcdError,
+  EtcdGateway,
+  type EtcdKeyValue,
+  EtcdNoAnswerError,
+  type EtcdUser,
+  GrpcCode,
+} from './gateway';
 import type { TlsFiles } from './tls';
 import {
   type AcknowledgedWrite,
@@ -29,6 +36,12 @@ export interface WriteLoadProps {
    * @default - none
    */
   readonly tls?: TlsFiles;
+  /**
+   * Who logs in when etcd asks for it.
+   *
+   * @default - nobody
+   */
+  readonly user?: EtcdUser;
   /**
    * How long one attempt may take, in milliseconds, before the same write is sent to the next endpoint.
    *
@@ -196,7 +209,7 @@ export class WriteLoad {
     const errors: string[] = [];
     // Two rounds: a read that meets a change of the leader fails once.
     for (const endpoint of [...endpoints, ...endpoints]) {
-      const gateway = new EtcdGateway(endpoint, { tls: this.props.tls });
+      const gateway = new EtcdGateway(endpoint, { tls: this.props.tls, user: this.props.user });
       try {
         return await gateway.range({ prefix: this.keyPrefix, from, limit: PAGE });
       } catch (error) {
@@ -321,6 +334,7 @@ export class WriteLoad {
     if (!gateway) {
       gateway = new EtcdGateway(endpoint, {
         tls: this.props.tls,
+        user: this.props.user,
         timeoutMs: this.attemptTimeoutMs,
       });
       this.gateways.set(endpoint, gateway);

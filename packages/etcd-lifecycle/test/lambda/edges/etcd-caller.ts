@@ -48,6 +48,8 @@ export interface Endpoint {
     readonly certificate_pem?: string;
     readonly key_pem?: string;
   };
+  /** Who logs in; a session is kept for each user. */
+  readonly user?: { readonly username: string; readonly password: string };
   readonly timeouts?: {
     readonly status?: number;
     readonly quorum?: number;

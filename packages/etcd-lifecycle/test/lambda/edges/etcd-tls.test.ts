@@ -1,27 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
-  EtcdCertificates,
+  type EtcdCertificates,
   EtcdCluster,
-  EtcdMember,
-  ExtendedKeyUsage,
   findPythons,
   resolveEtcd,
   type TlsFiles,
 } from '@quorate/test-harness';
 import { type Endpoint, EtcdCaller, type StatusReport } from './etcd-caller';
+import { testTlsProblems } from './tls-problems';
 
-const HOUR_MS = 3_600_000;
 const HOST = '127.0.21.2';
-/** Is in no certificate; the address of a server of this test. */
-const UNNAMED_HOST = '127.0.0.1';
 
 let cluster: EtcdCluster;
 let certificates: EtcdCertificates;
-let otherAuthority: EtcdCertificates;
 let etcd: EtcdCaller;
 
 beforeAll(async () => {
@@ -30,13 +22,11 @@ beforeAll(async () => {
     throw new Error('the cluster has no certificates');
   }
   certificates = cluster.certificates;
-  otherAuthority = await EtcdCertificates.create({ addresses: [HOST] });
   etcd = await EtcdCaller.start();
 }, 180_000);
 
 afterAll(async () => {
   await etcd?.[Symbol.asyncDispose]();
-  await otherAuthority?.remove();
   await cluster?.stop();
 });
 
@@ -75,156 +65,4 @@ test('a change by a client that is not let in was not made, and is not unknown',
   expect(await etcd.call(anonymous, 'remove', ['1'])).toMatchObject({ error: 'TlsProblem' });
 });
 
-describe('what is wrong is named', () => {
-  async function problem(endpoint: Endpoint): Promise<string> {
-    const answer = await etcd.call(endpoint, 'status');
-    expect(answer).toMatchObject({ error: 'TlsProblem' });
-    return (answer as { message: string }).message;
-  }
-
-  test('another authority for the server', async () => {
-    const endpoint = withCertificate(certificates.client);
-    const tls = { ...endpoint.tls, ca_pem: pem(otherAuthority.caFile) };
-    expect(await problem({ ...endpoint, tls })).toContain('not signed by the given authority');
-  });
-
-  test('another authority for the client', async () => {
-    expect(await problem(withCertificate(otherAuthority.client))).toMatch(
-      /does not trust the authority|refuses the client certificate/,
-    );
-  });
-
-  test('a client certificate that has expired', async () => {
-    const expired = await certificates.issue({
-      name: 'expired',
-      extendedKeyUsages: [ExtendedKeyUsage.CLIENT_AUTH],
-      notAfter: new Date(Date.now() - HOUR_MS),
-    });
-    expect(await problem(withCertificate(expired))).toMatch(
-      /client certificate has expired|refuses the client certificate.*its dates/,
-    );
-  });
-
-  test('a client certificate that is no certificate, or not of this key', async () => {
-    const endpoint = withCertificate(certificates.client);
-    for (const change of [
-      { certificate_pem: 'none' },
-      { key_pem: pem(otherAuthority.client.keyFile) },
-    ]) {
-      expect(
-        await problem({ ...endpoint, tls: { ca_pem: '', ...endpoint.tls, ...change } }),
-      ).toContain('belong together');
-    }
-  });
-
-  test('a private key that is encrypted, which nobody is asked to decrypt', async () => {
-    const endpoint = withCertificate(certificates.client);
-    const { createPrivateKey } = await import('node:crypto');
-    const key_pem = createPrivateKey(pem(certificates.client.keyFile))
-      .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
-      .toString();
-    expect(await problem({ ...endpoint, tls: { ca_pem: '', ...endpoint.tls, key_pem } })).toContain(
-      'must not be encrypted',
-    );
-  });
-
-  test('plain HTTP to a server that speaks TLS, which says nothing', async () => {
-    expect(await etcd.call({ host: HOST }, 'status')).toMatchObject({
-      error: 'Unreachable',
-      message: expect.stringContaining('if the server speaks TLS, give TLS material'),
-    });
-  });
-
-  test('TLS to a server that speaks plain HTTP', async () => {
-    const server = await new Promise<Server>((resolve) => {
-      const started = createServer().listen(0, UNNAMED_HOST, () => resolve(started));
-    });
-    try {
-      const { port } = server.address() as AddressInfo;
-      const endpoint = { ...withCertificate(certificates.client), host: UNNAMED_HOST, port };
-      expect(await problem(endpoint)).toContain('does not speak TLS on this port');
-    } finally {
-      server.close();
-    }
-  });
-});
-
-describe('a server', () => {
-  let binary: string;
-
-  beforeAll(async () => {
-    binary = (await resolveEtcd()).path;
-  });
-
-  /** Starts a member on its own that may not answer, and asks it until it accepts connections. */
-  async function statusOfMemberWith(
-    address: string,
-    props: Partial<Parameters<typeof EtcdCertificates.create>[0]>,
-    reaches: string = address,
-  ): Promise<unknown> {
-    const own = await EtcdCertificates.create({ addresses: [address], ...props });
-    const member = new EtcdMember({
-      binary,
-      name: 'm',
-      address,
-      dataDirectory: join(own.directory, 'm'),
-      initialCluster: `m=https://${address}:2380`,
-      initialClusterState: 'new',
-      certificates: own,
-    });
-    const client = await own.issue({
-      name: 'valid-client',
-      extendedKeyUsages: [ExtendedKeyUsage.CLIENT_AUTH],
-    });
-    const endpoint: Endpoint = {
-      host: reaches,
-      tls: {
-        ca_pem: pem(own.caFile),
-        certificate_pem: pem(client.certFile),
-        key_pem: pem(client.keyFile),
-      },
-    };
-    try {
-      await member.start({ timeoutMs: 0 });
-      const deadline = performance.now() + 20_000;
-      for (;;) {
-        const answer = await etcd.call(endpoint, 'status');
-        const waiting = 'error' in (answer as object) && /refused/i.test(JSON.stringify(answer));
-        if (!waiting || performance.now() > deadline) {
-          return answer;
-        }
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    } finally {
-      await member.kill();
-      await own.remove();
-    }
-  }
-
-  test('whose certificate lacks clientAuth, which its own gateway needs', async () => {
-    expect(
-      await statusOfMemberWith('127.0.21.30', {
-        serverExtendedKeyUsages: [ExtendedKeyUsage.SERVER_AUTH],
-      }),
-    ).toMatchObject({
-      error: 'TlsProblem',
-      message: expect.stringContaining('lacks the extended key usage clientAuth'),
-    });
-  }, 30_000);
-
-  test('whose certificate has expired', async () => {
-    expect(
-      await statusOfMemberWith('127.0.21.31', { notAfter: new Date(Date.now() - HOUR_MS) }),
-    ).toMatchObject({
-      error: 'TlsProblem',
-      message: expect.stringContaining('has expired'),
-    });
-  }, 30_000);
-
-  test('whose certificate does not name its address', async () => {
-    expect(await statusOfMemberWith('127.0.21.32', { addresses: ['127.0.21.33'] })).toMatchObject({
-      error: 'TlsProblem',
-      message: expect.stringContaining('does not name 127.0.21.32'),
-    });
-  }, 30_000);
-});
+testTlsProblems('127.0.21.30', () => resolveEtcd());

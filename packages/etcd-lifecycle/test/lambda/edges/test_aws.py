@@ -1,4 +1,4 @@
-"""Which errors of AWS are failures, and which are answers."""
+"""Which errors of AWS are failures, which are answers, and what is said of them."""
 
 import pytest
 from botocore.exceptions import (
@@ -9,15 +9,15 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
-from etcd_lifecycle.aws import Clients, error_code, is_failure
+from etcd_lifecycle.aws import Clients, error_code, explain, is_failure
 
 
-def answered(code, status=400):
+def answered(code, status=400, operation="Operation"):
     response = {
         "Error": {"Code": code, "Message": "told"},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
-    return ClientError(response, "Operation")
+    return ClientError(response, operation)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,40 @@ def test_failures(error):
 )
 def test_answers(error):
     assert not is_failure(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        (
+            answered("AccessDeniedException", operation="Query"),
+            "the function's role must allow Query",
+        ),
+        (
+            answered("UnauthorizedOperation", 403, "DescribeInstances"),
+            "the function's role must allow DescribeInstances",
+        ),
+        (
+            answered("ResourceNotFoundException", operation="UpdateItem"),
+            "QUORATE_TABLE names 'lost': was it deleted, or is it in another Region?",
+        ),
+        (
+            ConnectTimeoutError(endpoint_url="http://127.0.0.1"),
+            "the function's subnets need a way there: a NAT gateway or a VPC endpoint",
+        ),
+    ],
+    ids=repr,
+)
+def test_what_mends_an_error_is_told_after_it(monkeypatch, error, mend):
+    monkeypatch.setenv("QUORATE_TABLE", "lost")
+    assert explain(error) == f"{error}; {mend}"
+
+
+@pytest.mark.parametrize(
+    "error", [answered("ValidationError"), answered("ResourceNotFoundException"), KeyError("ours")]
+)
+def test_of_other_errors_nothing_is_added(error):
+    assert explain(error) == str(error)
 
 
 def test_error_code():

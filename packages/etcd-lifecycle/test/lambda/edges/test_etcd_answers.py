@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from etcd_lifecycle.etcd import (
+    Credentials,
     EtcdEndpoint,
     EtcdEndpoints,
     EtcdError,
@@ -15,9 +16,11 @@ from etcd_lifecycle.etcd import (
     NoQuorum,
     NotAuthorized,
     NotEtcd,
+    NotLoggedIn,
     OutcomeUnknown,
     RecentlyRemoved,
     Refused,
+    Session,
     Timeouts,
     TlsMaterial,
     TlsProblem,
@@ -212,8 +215,8 @@ def test_a_change_that_may_have_been_proposed_has_an_unknown_outcome(server, cod
         (4, "stream terminated by RST_STREAM with error code: CANCEL", NoQuorum),
         (14, "etcdserver: request timed out", NoQuorum),
         (14, "transport is closing", Unreachable),
-        (3, "etcdserver: user name is empty", NotAuthorized),
-        (16, "etcdserver: invalid auth token", NotAuthorized),
+        (3, "etcdserver: user name is empty", NotLoggedIn),
+        (16, "etcdserver: invalid auth token", NotLoggedIn),
         (7, "etcdserver: permission denied", NotAuthorized),
         (8, "etcdserver: mvcc: database space exceeded", EtcdError),
     ],
@@ -306,3 +309,77 @@ def test_half_a_pair_is_refused():
 def test_the_private_key_is_in_no_text():
     material = TlsMaterial("ca", "certificate", "very secret")
     assert "very secret" not in repr(material)
+
+
+class TestLogin:
+    """What is sent when; that etcd takes it is for the tests on real etcds."""
+
+    NOT_LOGGED_IN = (400, {"code": 3, "message": "etcdserver: user name is empty"})
+    NO_LONGER = (401, {"code": 16, "message": "etcdserver: invalid auth token"})
+    DENIED = (403, {"code": 7, "message": "etcdserver: permission denied"})
+
+    @pytest.fixture
+    def endpoint(self, server):
+        return EtcdEndpoint(HOST, server.port, session=Session(Credentials("root", "hunter2")))
+
+    @staticmethod
+    def sent(server):
+        """The last part of each path, with the token that came with it."""
+        return [
+            (path.rsplit("/", 1)[1], headers.get("Authorization"))
+            for path, _, headers in server.requests
+        ]
+
+    def test_nobody_logs_in_where_nothing_asks_for_it(self, server, endpoint):
+        server.answer((200, {}))
+        endpoint.linearizable_read()
+        assert self.sent(server) == [("range", None)]
+
+    @pytest.mark.parametrize("refusal", [NOT_LOGGED_IN, DENIED])
+    def test_a_call_that_is_refused_is_sent_again_with_a_token(self, server, endpoint, refusal):
+        server.answer(refusal, (200, {"token": "t.1"}), (200, {}))
+        endpoint.linearizable_read()
+        assert self.sent(server) == [("range", None), ("authenticate", None), ("range", "t.1")]
+        assert server.requests[1][1] == {"name": "root", "password": "hunter2"}
+
+    def test_later_calls_of_this_kind_bring_the_token_and_others_do_not(self, server, endpoint):
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), (200, {}))
+        endpoint.linearizable_read()
+        endpoint.linearizable_read()
+        endpoint.status()
+        assert self.sent(server)[3:] == [("range", "t.1"), ("status", None)]
+
+    def test_a_token_that_is_not_good_any_more_is_renewed(self, server, endpoint):
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), (200, {}))
+        endpoint.linearizable_read()
+        server.answer(self.NO_LONGER, (200, {"token": "t.2"}), (200, {}))
+        endpoint.linearizable_read()
+        assert self.sent(server)[3:] == [("range", "t.1"), ("authenticate", None), ("range", "t.2")]
+
+    def test_members_share_a_token(self, server):
+        endpoints = EtcdEndpoints(None, server.port, Credentials("root", "hunter2"))
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), (200, {}))
+        endpoints.at(HOST).linearizable_read()
+        server.answer(self.NOT_LOGGED_IN, (200, {}))
+        endpoints.keep([])
+        endpoints.at(HOST).linearizable_read()
+        assert self.sent(server)[3:] == [("range", None), ("range", "t.1")]
+
+    def test_a_new_token_that_is_refused_too_is_not_renewed_for_ever(self, server, endpoint):
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), self.NO_LONGER)
+        with pytest.raises(NotLoggedIn, match="logs in as 'root': check the name and the password"):
+            endpoint.linearizable_read()
+        assert len(server.requests) == 3
+
+    def test_a_change_that_is_refused_for_want_of_a_login_is_sent_again(self, server, endpoint):
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), (200, {}))
+        endpoint.remove(1)
+        assert self.sent(server) == [("remove", None), ("authenticate", None), ("remove", "t.1")]
+
+    def test_the_role_is_named_when_the_user_may_not(self, server, endpoint):
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), self.DENIED)
+        with pytest.raises(NotAuthorized, match="grant the user 'root' the role root"):
+            endpoint.remove(1)
+
+    def test_the_password_is_in_no_text(self):
+        assert "hunter2" not in repr(Credentials("root", "hunter2"))

@@ -48,7 +48,7 @@ def check_embedded_metrics(line):
             assert all(isinstance(line[name], str) for name in dimensions)
         for metric in directive["Metrics"]:
             assert isinstance(line[metric["Name"]], (int, float))
-            assert metric["Unit"] in {"Count", "None", "Seconds"}
+            assert metric["Unit"] in {"Bytes", "Count", "None", "Seconds"}
 
 
 def test_the_metrics_of_a_pass(telemetry, stream):
@@ -80,3 +80,16 @@ def test_a_decision_is_counted_by_its_kind(telemetry, stream):
 def test_standard_output_is_the_default(capsys):
     Telemetry("main").log("INFO", "out")
     assert json.loads(capsys.readouterr().out)["message"] == "out"
+
+
+def test_the_metrics_of_a_snapshot(telemetry, stream):
+    telemetry.snapshot_stored(4096, 1.5)
+    telemetry.snapshot_failed()
+    stored, failed = lines(stream)
+    for line in (stored, failed):
+        check_embedded_metrics(line)
+        assert line["Cluster"] == "main"
+    assert stored["Snapshots"] == 1
+    assert stored["SnapshotSize"] == 4096
+    assert stored["SnapshotDuration"] == 1.5
+    assert (stored["SnapshotFailures"], failed["SnapshotFailures"]) == (0, 1)

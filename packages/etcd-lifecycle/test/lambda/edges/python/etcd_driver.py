@@ -2,7 +2,16 @@
 
 import dataclasses
 
-from etcd_lifecycle.etcd import EtcdEndpoint, EtcdError, Timeouts, TlsMaterial
+from etcd_lifecycle.etcd import (
+    Credentials,
+    EtcdEndpoint,
+    EtcdError,
+    Session,
+    Timeouts,
+    TlsMaterial,
+)
+
+_sessions = {}
 
 
 def call(endpoint, method, *args, **kwargs):
@@ -12,11 +21,19 @@ def call(endpoint, method, *args, **kwargs):
         options["tls"] = TlsMaterial(**options["tls"])
     if "timeouts" in options:
         options["timeouts"] = Timeouts(**options["timeouts"])
+    if "user" in options:
+        options["session"] = session(**options.pop("user"))
     args = [int(arg) if arg.isdecimal() else arg for arg in args]
     try:
         return {"value": plain(getattr(EtcdEndpoint(**options), method)(*args, **kwargs))}
     except EtcdError as error:
         return {"error": type(error).__name__, "code": error.code, "message": str(error)}
+
+
+def session(**user):
+    """The session of a user, which outlives the endpoint."""
+    credentials = Credentials(**user)
+    return _sessions.setdefault(credentials, Session(credentials))
 
 
 def plain(value):
