@@ -32,7 +32,12 @@ _READS_OF_AWS = frozenset(
     }
 )
 _READS_OF_ETCD = frozenset({"/v3/cluster/member/list", "/v3/kv/range", "/v3/maintenance/status"})
-_OTHER_WAYS_OUT = ("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen")
+_OTHER_WAYS_OUT = frozenset(
+    {
+        *("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"),
+        *("os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"),
+    }
+)
 
 
 class Recorder:
@@ -270,7 +275,7 @@ def _watch_connections(recorder, here):
     def audit(event, args):
         if event in _OTHER_WAYS_OUT or (event == "open" and _writes(args)):
             recorder.unknown(f"{event} {args}")
-        elif event in {"socket.connect", "socket.sendto"} and not here.known:
+        elif event in {"socket.connect", "socket.sendmsg", "socket.sendto"} and not here.known:
             recorder.unknown(f"{event} {args[1]}")
 
     connection.connect = observed_connect
