@@ -37,8 +37,9 @@ export function writeSideEffects(scenario: string, effects: readonly string[]): 
  * @param every - Of how many points one is taken in any case.
  */
 export function crashPoints(scenario: string, every: number): NumberedPoint[] {
-  const points = listedSideEffects(scenario).flatMap((point, index) =>
-    MOMENTS.map((moment) => ({ number: index + 1, point, moment })),
+  // One moment after the other: taking one of n then takes from both, whatever n is.
+  const points = MOMENTS.flatMap((moment) =>
+    listedSideEffects(scenario).map((point, index) => ({ number: index + 1, point, moment })),
   );
   const { n, seed } = sample();
   return points.filter((_, index) => (index + seed) % (n * every) === 0);

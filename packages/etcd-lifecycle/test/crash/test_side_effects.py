@@ -52,7 +52,7 @@ class _Server(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):  # noqa: N802 - the name that the base class looks for
+    def do_POST(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.arrived.append(self.headers.get("x-amz-target") or self.path)
         self.send_response(200)
