@@ -30,6 +30,13 @@ const LEASE_SECONDS = 0.2;
 /** How long a group may take to settle, which is many times what it takes. */
 const PATIENCE_SECONDS = 60;
 
+/**
+ * How long a member may take to start. It serves clients only when it has told the others of itself;
+ * if it gets a snapshot from the leader at that moment, the message is lost, and etcd sends it again
+ * after 7 s: 5 s and two election time-outs.
+ */
+const START_SECONDS = 15;
+
 /** What the schedule sends each minute. */
 const TICK = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} };
 
@@ -346,10 +353,10 @@ export class CrashCluster {
     const told = await this.joinParameters();
     writeFileSync(this.bench.at.betweenRuns, '');
     for (const instance of this.instances()) {
-      const { instanceId, lifecycleState } = instance;
+      const { instanceId, lifecycleState, processesAlive } = instance;
       const starting = lifecycleState === 'Pending:Wait' && told.includes(instanceId);
-      if (starting && !this.paused.has(instanceId)) {
-        await eventually(5, async () => {
+      if (starting && processesAlive && !this.paused.has(instanceId)) {
+        await eventually(START_SECONDS, async () => {
           const status = await this.status(instance);
           return status?.leader !== undefined;
         });

@@ -81,6 +81,13 @@ class Stage {
       await this.scenario.prepare(cluster);
       await this.playOn(cluster, crash);
       return [...cluster.effects];
+    } catch (error) {
+      if (this.cluster) {
+        // What a run that failed leaves behind must not fail the next one.
+        cluster.kill();
+        this.cluster = this.newCluster(this.scenario.from);
+      }
+      throw error;
     } finally {
       if (!this.cluster) {
         cluster.kill();
