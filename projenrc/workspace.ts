@@ -106,6 +106,7 @@ export class Workspace extends javascript.NodeProject {
     this.addChecks();
     this.addLongSuites();
     this.addMatrix();
+    this.addCrashTests();
     this.addBenchmarks();
     addPublishing(this, SETUP);
     addCi(this);
@@ -283,6 +284,28 @@ export class Workspace extends javascript.NodeProject {
           receiveArgs: true,
         },
       ],
+    });
+  }
+
+  private addCrashTests(): void {
+    const jest =
+      'jest --ci --config packages/etcd-lifecycle/jest.config.json ' +
+      "--testMatch='**/test/crash/*.crash.ts' --maxWorkers=2";
+    const steps = [{ exec: SETUP }, { exec: ETCD }, { exec: jest, receiveArgs: true }];
+    this.addTask('test:crash', {
+      description: 'Kill the function before and after each of its side effects, in each scenario',
+      env: QUIET,
+      steps,
+    });
+    this.addTask('test:crash:sample', {
+      description: 'The same for a quarter of the side effects, in a quarter of the time',
+      env: { ...QUIET, QUORATE_CRASH_SAMPLE: '4' },
+      steps,
+    });
+    this.addTask('test:crash:record', {
+      description: 'Write the lists of side effects anew, after the function got other ones',
+      env: { ...QUIET, QUORATE_RECORD_SIDE_EFFECTS: '1' },
+      steps,
     });
   }
 

@@ -28,6 +28,7 @@ from .etcd import (
     Unhealthy,
     Unreachable,
 )
+from .identity import identify
 from .model import (
     AddLearner,
     CompleteHook,
@@ -163,7 +164,7 @@ class Actor:
             case RecordCluster():
                 return self._record(action, view)
             case HandOverJoin():
-                self._joins.hand_over(action.instance_id, action.join)
+                self._hand_over(action, view)
             case AddLearner():
                 peer_url = self._policy.peer_url(action.address)
                 member = self._by_a_voter(view, lambda voter: voter.add_learner(peer_url))
@@ -189,6 +190,13 @@ class Actor:
         if self._journal.create_seed(action.instance_id, action.replaces):
             return DONE
         return Outcome(Result.NOT_NOW, "another instance was recorded in between")
+
+    def _hand_over(self, action: HandOverJoin, view: ClusterView) -> None:
+        member = identify(view).members.get(action.instance_id)
+        if member and view.recorded.get(action.instance_id) != member.id:
+            # Whoever added it was interrupted before the record.
+            self._journal.record_member(action.instance_id, member.id)
+        self._joins.hand_over(action.instance_id, action.join)
 
     def _record(self, action: RecordCluster, view: ClusterView) -> Outcome:
         # A cluster that was there before us has no record to complete.

@@ -1,5 +1,7 @@
 """How an action reaches the part that carries it out, and what its answers mean."""
 
+from dataclasses import replace
+
 import pytest
 from cluster_views import CLUSTER_ID, POLICY, Slot, address, member, member_id, view, with_member
 from etcd_lifecycle.act import Actor, Outcome, Result
@@ -184,6 +186,20 @@ def test_a_voter_with_an_alarm_is_asked_if_there_is_no_other(parts):
 def test_a_join_configuration_is_handed_over(parts):
     assert parts.actor().act(HandOverJoin("i-4", JOIN), THREE).result is Result.DONE
     assert parts.asked == [("hand_over", "i-4", JOIN)]
+
+
+def test_a_member_whose_addition_was_interrupted_is_recorded_before_its_instance_joins(parts):
+    interrupted = replace(view(Slot(), Slot(), Slot(), Slot(member="unstarted")), recorded={})
+
+    assert parts.actor().act(HandOverJoin("i-4", JOIN), interrupted).result is Result.DONE
+    assert parts.asked == [("record_member", "i-4", member_id(4)), ("hand_over", "i-4", JOIN)]
+
+
+def test_a_member_that_is_recorded_is_not_recorded_again(parts):
+    added = replace(view(Slot(member="unstarted")), recorded={"i-1": member_id(1)})
+
+    assert parts.actor().act(HandOverJoin("i-1", JOIN), added).result is Result.DONE
+    assert parts.asked == [("hand_over", "i-1", JOIN)]
 
 
 def test_what_belongs_to_an_instance_goes_before_its_hook(parts):
