@@ -171,14 +171,16 @@ class Operations:
             self.clock,
             self.sleep,
         )
-        with self._lease(owner, seconds_left) as lease:
-            match value:
-                case {"do": "compact", "operator": str(operator)}:
+        match value:
+            case {"do": "compact", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
                     return maintenance.compact(operator)
-                case {"do": "disarm", "operator": str(operator)}:
+            case {"do": "disarm", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
                     return maintenance.disarm(operator)
-                case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
-                    done = {int(one) for one in ids}
+            case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
+                done = {int(one) for one in ids}
+                with self._lease(owner, seconds_left) as lease:
                     return maintenance.defragment(
                         operator, done, lease, self.lease_seconds, seconds_left
                     )
@@ -191,17 +193,18 @@ class Operations:
         seconds_left: Callable[[], float],
     ) -> dict[str, Any]:
         overriding = Overriding(self.group, self.observer, self.journal, self.clock)
-        with self._lease(owner, seconds_left):
-            match value:
-                case {
-                    "do": "order",
-                    "member": str(member),
-                    "operator": str(operator),
-                    "reason": str(reason),
-                    "seconds": float(seconds) | int(seconds),
-                }:
+        match value:
+            case {
+                "do": "order",
+                "member": str(member),
+                "operator": str(operator),
+                "reason": str(reason),
+                "seconds": float(seconds) | int(seconds),
+            }:
+                with self._lease(owner, seconds_left):
                     return overriding.order(member, operator, reason, seconds)
-                case {"do": "withdraw", "operator": str(operator)}:
+            case {"do": "withdraw", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
                     return overriding.withdraw(operator)
         raise NotUnderstoodError(f"override: {value!r} is nothing that it does")
 
