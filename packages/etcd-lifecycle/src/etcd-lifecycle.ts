@@ -191,6 +191,8 @@ const EVENTS = [
   'EC2 Instance Terminate Successful',
 ];
 
+const NOTICES = ['EC2 Spot Instance Interruption Warning', 'EC2 Instance Rebalance Recommendation'];
+
 /**
  * Looks after the membership of an etcd cluster whose members are the instances of an Auto Scaling
  * group.
@@ -566,10 +568,21 @@ export class EtcdLifecycle extends Construct implements IConnectable {
       resource: 'parameter',
       resourceName: `${this.parameterPrefix.slice(1)}/*`,
     });
-    // Neither describe call can be limited to a resource.
-    allow(['autoscaling:DescribeAutoScalingGroups', 'ec2:DescribeInstances'], '*');
+    // No describe call can be limited to a resource.
     allow(
-      ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'],
+      [
+        'autoscaling:DescribeAutoScalingGroups',
+        'autoscaling:DescribeWarmPool',
+        'ec2:DescribeInstances',
+      ],
+      '*',
+    );
+    allow(
+      [
+        'autoscaling:CompleteLifecycleAction',
+        'autoscaling:RecordLifecycleActionHeartbeat',
+        'autoscaling:TerminateInstanceInAutoScalingGroup',
+      ],
       stack.formatArn({
         service: 'autoscaling',
         resource: 'autoScalingGroup:*:autoScalingGroupName',
@@ -679,6 +692,12 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         detailType: EVENTS,
         detail: { AutoScalingGroupName: [this.autoScalingGroup.autoScalingGroupName] },
       },
+      targets: [target],
+    });
+    new Rule(this, 'Notices', {
+      description: `EC2 is about to take instances, perhaps of the cluster ${this.clusterName}`,
+      // These events do not name the group: the function ignores other instances.
+      eventPattern: { source: ['aws.ec2'], detailType: NOTICES },
       targets: [target],
     });
     new Rule(this, 'Schedule', {

@@ -17,7 +17,7 @@ from .model import NO_LEADER, ClusterView, Instance, Seed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .auto_scaling import AutoScalingGroup
+    from .auto_scaling import AutoScalingGroup, GroupDescription
     from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
     from .join import JoinParameters
     from .journal import Journal, Records
@@ -63,6 +63,17 @@ class Observer:
         self._joins = joins
         self._endpoints = endpoints
 
+    def look(self, group: GroupDescription, now: float) -> ClusterView:
+        """Look at the cluster, and change nothing at all: what waits is not remembered either.
+
+        Args:
+            group: The group as it is.
+            now: Seconds since the epoch.
+        """
+        return self.observe(
+            group.desired, group.instances, now, retains=group.retains, remember=False
+        )
+
     def observe(
         self,
         desired: int,
@@ -70,6 +81,7 @@ class Observer:
         now: float,
         *,
         remember: bool = True,
+        retains: bool = False,
     ) -> ClusterView:
         """Look at the cluster.
 
@@ -78,6 +90,7 @@ class Observer:
             instances: The group's instances.
             now: Seconds since the epoch.
             remember: Whether it is remembered what waits from now on. False changes nothing at all.
+            retains: Whether the group keeps an instance whose terminate hook is abandoned.
 
         Returns:
             The view. Members that do not answer are part of it; a service of AWS that does not
@@ -85,7 +98,12 @@ class Observer:
         """
         records = self._journal.load()
         answers = self._probe(
-            {one.address: one.launch_waits for one in instances if one.address is not None}
+            {
+                one.address: one.launch_waits
+                for one in instances
+                # Those of the warm pool are stopped, as a rule; members among them are asked later.
+                if one.address is not None and not one.warmed
+            }
         )
         answers, risen = without_retired(answers, records.seed, instances)
         cluster_id, foreign = _whose(answers.reports, records.seed)
@@ -100,7 +118,9 @@ class Observer:
             recorded=records.recorded,
             snapshot=records.snapshot,
             snapshot_failure=records.snapshot_failure,
+            notices=records.notices,
             override=records.override,
+            retains=retains,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not view.foreign:

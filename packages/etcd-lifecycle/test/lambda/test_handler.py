@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
 from etcd_lifecycle.etcd import Credentials, TlsMaterial
+from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
     SECRET_SECONDS,
     ConfigurationError,
@@ -15,7 +16,14 @@ from etcd_lifecycle.handler import (
     read_certificate,
     read_credentials,
 )
-from etcd_lifecycle.model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from etcd_lifecycle.model import (
+    AtDeadline,
+    NoticeKind,
+    OnSnapshotFailure,
+    Policy,
+    SnapshotPolicy,
+    Transition,
+)
 
 REQUIRED = {
     "QUORATE_CLUSTER": "main",
@@ -57,6 +65,7 @@ def test_every_choice_is_read():
             "QUORATE_CLIENT_PORT": "12379",
             "QUORATE_PEER_PORT": "12380",
             "QUORATE_REPLACEMENT_DEADLINE": "11",
+            "QUORATE_AT_DEADLINE": "retain",
             "QUORATE_LAUNCH_DEADLINE": "12.5",
             "QUORATE_STALE_GRACE": "13",
         }
@@ -64,7 +73,11 @@ def test_every_choice_is_read():
 
     assert settings.client_port == 12379
     assert settings.policy == Policy(
-        replacement_deadline=11, launch_deadline=12.5, stale_grace=13, peer_port=12380
+        replacement_deadline=11,
+        at_deadline=AtDeadline.RETAIN,
+        launch_deadline=12.5,
+        stale_grace=13,
+        peer_port=12380,
     )
 
 
@@ -255,9 +268,11 @@ class Reconciler:
 
     def __init__(self):
         self.asked = []
+        self.notices = []
 
-    def run(self, run_id, seconds_left):
+    def run(self, run_id, seconds_left, notices):
         self.asked.append("run")
+        self.notices.append(notices)
 
     def keep_held(self):
         self.asked.append("keep held")
@@ -285,6 +300,9 @@ def clock(monkeypatch):
         now = 1000.0
 
         def monotonic(self):
+            return self.now
+
+        def time(self):
             return self.now
 
     clock = Clock()
@@ -340,3 +358,67 @@ class TestSecrets:
         function.handle(TICK, "run", clock.now + 60)
         assert function.reconciler.asked == ["run", "run"]
         assert "the secrets of before are used: the secret the secret" in capsys.readouterr().out
+
+
+class Journal:
+    """Stands for the journal, and notes what is recorded."""
+
+    def __init__(self):
+        self.overrides = []
+        self.entries = []
+
+    def record_override(self, override):
+        self.overrides.append(override)
+
+    def record(self, entry):
+        self.entries.append(entry)
+
+
+class TestWhatIsTold:
+    """What EC2 says of instances, and what an operator orders."""
+
+    def test_what_ec2_says_comes_to_the_run(self, function, clock):
+        bodies = [
+            {
+                "source": "aws.ec2",
+                "detail-type": NoticeKind.INTERRUPTION.value,
+                "detail": {"instance-id": "i-1"},
+            },
+            TICK,
+        ]
+        event = {"Records": [{"body": json.dumps(body)} for body in bodies]}
+        function.handle(event, "run", clock.now + 60)
+
+        assert function.reconciler.notices == [{"i-1": NoticeKind.INTERRUPTION}]
+
+    def test_an_order_is_recorded_and_journalled_before_the_run(self, function, clock):
+        function._journal = journal = Journal()
+        order = {"remove": "i-3", "operator": "somebody", "reason": "its disk is broken"}
+        function.handle({"override": order}, "run", clock.now + 60)
+
+        (override,) = journal.overrides
+        assert (override.member, override.expires) == ("i-3", clock.now + OVERRIDE_SECONDS)
+        (entry,) = journal.entries
+        assert entry.reason == "somebody ordered it: its disk is broken"
+        assert function.reconciler.asked == ["run"]
+
+    def test_an_order_that_is_not_complete_is_told_to_who_gave_it(self, function, clock):
+        function._journal = journal = Journal()
+        with pytest.raises(OverrideError, match=r"override\.reason"):
+            function.handle(
+                {"override": {"remove": "i-3", "operator": "somebody"}}, "run", clock.now + 60
+            )
+        assert journal.overrides == []
+        assert function.reconciler.asked == []
+
+    def test_an_order_from_the_queue_is_none(self, function, clock, monkeypatch):
+        """Who may send messages is not who may invoke the function."""
+        function._journal = journal = Journal()
+        buried = []
+        monkeypatch.setattr(function, "_bury", buried.append)
+        order = {"remove": "i-3", "operator": "somebody", "reason": "its disk is broken"}
+        body = json.dumps({"override": order})
+        function.handle({"Records": [{"body": body}]}, "run", clock.now + 60)
+
+        assert journal.overrides == []
+        assert buried == [body]

@@ -174,16 +174,6 @@ describe('an order to recover', () => {
   });
 });
 
-test('an operator’s order is the last one, until it is forgotten', async () => {
-  const cluster = newCluster();
-  const override = (order: object | null) => python.call('override', [TABLE, cluster, order]);
-  const first = { member: FIRST, operator: 'alice', reason: 'gone', expires: 1_732_428_000.5 };
-  expect(await override(first)).toEqual(first);
-  expect(await override({ ...first, member: SECOND })).toMatchObject({ member: SECOND });
-  expect(await override(null)).toBeNull();
-  expect(await override(null)).toBeNull();
-});
-
 describe('recorded members', () => {
   test('are kept by instance, exactly, until they are forgotten', async () => {
     const cluster = newCluster();
@@ -209,6 +199,28 @@ describe('recorded members', () => {
       await python.call('record_member', [TABLE, cluster, instance, '5']);
     }
     expect(await python.call('read_by_pages', [TABLE, cluster, 2])).toEqual(instances);
+  });
+});
+
+describe('what is told from outside', () => {
+  test('by EC2 is kept by instance, the latest of each', async () => {
+    const cluster = newCluster();
+    await python.call('record_notice', [TABLE, cluster, FIRST, 'REBALANCE', 10]);
+    await python.call('record_notice', [TABLE, cluster, FIRST, 'INTERRUPTION', 20.5]);
+    await python.call('record_notice', [TABLE, cluster, SECOND, 'REBALANCE', 30]);
+    expect(await load(cluster)).toMatchObject({
+      notices: { [FIRST]: ['INTERRUPTION', 20.5], [SECOND]: ['REBALANCE', 30] },
+    });
+  });
+
+  test('by an operator is kept until it is done', async () => {
+    const cluster = newCluster();
+    const override = { member: FIRST, operator: 'somebody', reason: 'broken', expires: 100.5 };
+    await python.call('record_override', [TABLE, cluster, override]);
+    expect(await load(cluster)).toMatchObject({ override });
+    await python.call('forget_override', [TABLE, cluster]);
+    await python.call('forget_override', [TABLE, cluster]);
+    expect(await load(cluster)).toMatchObject({ override: null });
   });
 });
 

@@ -10,6 +10,8 @@ from etcd_lifecycle.journal import Journal, JournalEntry
 from etcd_lifecycle.model import (
     HookResult,
     JoinConfiguration,
+    Notice,
+    NoticeKind,
     Override,
     RestoreOrder,
     Seed,
@@ -34,7 +36,7 @@ def group(name):
 
 
 def describe(name):
-    desired, instances = group(name).describe()
+    desired, instances, _ = group(name).describe()
     return {"desired": desired, "instances": [dataclasses.asdict(one) for one in instances]}
 
 
@@ -44,6 +46,14 @@ def heartbeat(name, instance_id, transition):
 
 def complete(name, instance_id, transition, result):
     return group(name).complete(instance_id, Transition[transition], HookResult[result])
+
+
+def retains(name):
+    return group(name).describe().retains
+
+
+def terminate_retained(name, instance_id):
+    return group(name).terminate_retained(instance_id)
 
 
 def open_the_circuit_of_auto_scaling():
@@ -109,6 +119,8 @@ def load(table, cluster):
         "seed": records.seed and written(records.seed),
         "recorded": {key: str(value) for key, value in records.recorded.items()},
         "first_seen": records.first_seen,
+        "notices": {key: [one.kind.name, one.time] for key, one in records.notices.items()},
+        "override": records.override and dataclasses.asdict(records.override),
     }
 
 
@@ -123,6 +135,18 @@ def written(seed):
         and {**dataclasses.asdict(restore), "lost_cluster_id": str(restore.lost_cluster_id)},
         "retired": [str(one) for one in seed.retired],
     }
+
+
+def record_notice(table, cluster, instance_id, kind, now):
+    journal(table, cluster).record_notice(instance_id, Notice(NoticeKind[kind], now))
+
+
+def record_override(table, cluster, override):
+    journal(table, cluster).record_override(Override(**override))
+
+
+def forget_override(table, cluster):
+    journal(table, cluster).forget_override()
 
 
 def read_by_pages(table, cluster, page):
@@ -194,17 +218,6 @@ def order_as_seen_before(table, cluster, snapshot, lost_cluster_id):
 def cancel_recovery(table, cluster):
     one = journal(table, cluster)
     return one.cancel_recovery(one.load().seed)
-
-
-def override(table, cluster, order):
-    """Record an operator's order, or forget it; return what is read then."""
-    one = journal(table, cluster)
-    if order:
-        one.record_override(Override(**order))
-    else:
-        one.forget_override()
-    read = one.load().override
-    return read and dataclasses.asdict(read)
 
 
 def create_next_seed(table, cluster, instance_id):
