@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from .model import NoticeKind
+from .model import NoticeKind, Override
 
 _AUTO_SCALING = "aws.autoscaling"
 _EC2 = "aws.ec2"
@@ -89,3 +89,45 @@ def _read_notice(detail: Any, hint: Hint) -> Message:  # noqa: ANN401 -- anythin
     if not isinstance(detail, dict) or not isinstance(detail.get("instance-id"), str):
         return Malformed("a notice of EC2 without the id of an instance")
     return replace(hint, instance_id=detail["instance-id"])
+
+
+OVERRIDE_SECONDS: Final = 900.0
+"""How long an operator's order holds, unless it says otherwise."""
+
+MOST_OVERRIDE_SECONDS: Final = 86_400.0
+"""How long an operator's order may hold."""
+
+
+class OverrideError(ValueError):
+    """An operator's order is not complete; the text says what it lacks."""
+
+
+def read_override(order: Any, now: float) -> Override:  # noqa: ANN401 -- anything may come
+    """Read an operator's order: ``remove``, ``operator``, ``reason``, and maybe ``seconds``.
+
+    Args:
+        order: What the event has at ``override``.
+        now: Seconds since the epoch.
+
+    Raises:
+        OverrideError: It is something else.
+    """
+    if not isinstance(order, dict):
+        raise OverrideError("override must be an object with the keys remove, operator and reason")
+    texts = {key: order.get(key) for key in ("remove", "operator", "reason")}
+    for key, value in texts.items():
+        if not isinstance(value, str) or not value.strip():
+            raise OverrideError(f"override.{key} is {value!r}, but must be a text that says it")
+    seconds = order.get("seconds", OVERRIDE_SECONDS)
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds <= MOST_OVERRIDE_SECONDS:
+        raise OverrideError(
+            f"override.seconds is {seconds!r}, but must be a number up to "
+            f"{MOST_OVERRIDE_SECONDS:.0f}"
+        )
+    return Override(
+        member=str(texts["remove"]),
+        operator=str(texts["operator"]),
+        reason=str(texts["reason"]),
+        expires=now + seconds,
+    )

@@ -20,9 +20,9 @@ from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .dependency import Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
-from .events import Hint, Ignored, Malformed, read_event, read_message
+from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
-from .journal import LEASE_SECONDS, Journal
+from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .operations import Operations, operation_of
@@ -299,15 +299,19 @@ class Function:
         """Take the hints of an invocation.
 
         Args:
-            event: A batch of SQS messages, or a single event of EventBridge; anything else is
-                malformed.
+            event: A batch of SQS messages, a single event of EventBridge, or an operator's order
+                under the key ``override`` (see `read_override`); anything else is malformed.
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
-        hints = [self._take(text, message) for text, message in self._messages(event)]
-        if not any(hints):
-            return
-        notices = {one.instance_id: one.notice for one in hints if one and one.notice}
+        notices = {}
+        if isinstance(event, dict) and "override" in event:
+            self._take_override(event["override"])
+        else:
+            hints = [self._take(text, message) for text, message in self._messages(event)]
+            if not any(hints):
+                return
+            notices = {one.instance_id: one.notice for one in hints if one and one.notice}
         try:
             self._refresh_secrets()
         except Exception as error:
@@ -317,6 +321,22 @@ class Function:
                 raise
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
         self._reconciler.run(run_id, lambda: deadline - time.monotonic(), notices)
+
+    def _take_override(self, order: object) -> None:
+        """Record an operator's order; only who may invoke the function itself can give one."""
+        now = time.time()
+        override = read_override(order, now)
+        self._journal.record_override(override)
+        self._journal.record(
+            JournalEntry(
+                time=now,
+                action=str(override),
+                reason=f"{override.operator} ordered it: {override.reason}",
+                arithmetic=f"holds for {override.expires - now:.0f} s",
+                outcome="recorded",
+            )
+        )
+        self.telemetry.log("WARNING", "an operator overrides the guard", override=override)
 
     def operate(self, event: Mapping[str, Any], run_id: str, deadline: float) -> dict[str, Any]:
         """Do what a person asks for; see `operations`.

@@ -87,7 +87,7 @@ class Records:
         snapshot: The last snapshot that was stored.
         snapshot_failure: The last snapshot that failed.
         notices: What EC2 said of instances, by their ids.
-        override: What an operator ordered; None if nothing.
+        override: What an operator ordered.
     """
 
     seed: Seed | None = None

@@ -53,7 +53,7 @@ def objection(view: ClusterView, max_lag: int, corrupt: Collection[int] = ()) ->
 def _objections(view: ClusterView, max_lag: int, corrupt: Collection[int]) -> Iterator[str]:
     if not view.quorate:
         yield "no quorum answers"
-    moving = [one.id for one in view.instances if one.state != "InService"]
+    moving = [one.id for one in view.instances if one.state != "InService" and not one.warmed]
     if moving:
         yield f"{', '.join(moving)} come or go: wait until all instances are in service"
     if view.learner:
@@ -201,10 +201,7 @@ class Maintenance:
         return {"disarmed": [str(member_id) for member_id in ids]}
 
     def _look(self) -> ClusterView:
-        group = self.group.describe()
-        return self.observer.observe(
-            group.desired, group.instances, self.clock(), retains=group.retains, remember=False
-        )
+        return self.observer.look(self.group.describe(), self.clock())
 
     def _leader(self, view: ClusterView) -> EtcdEndpoint:
         if view.leader is None:

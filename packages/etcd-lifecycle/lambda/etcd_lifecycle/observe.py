@@ -17,7 +17,7 @@ from .model import NO_LEADER, ClusterView, Instance, Seed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .auto_scaling import AutoScalingGroup
+    from .auto_scaling import AutoScalingGroup, GroupDescription
     from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
     from .join import JoinParameters
     from .journal import Journal, Records
@@ -62,6 +62,17 @@ class Observer:
         self._journal = journal
         self._joins = joins
         self._endpoints = endpoints
+
+    def look(self, group: GroupDescription, now: float) -> ClusterView:
+        """Look at the cluster, and change nothing at all: what waits is not remembered either.
+
+        Args:
+            group: The group as it is.
+            now: Seconds since the epoch.
+        """
+        return self.observe(
+            group.desired, group.instances, now, retains=group.retains, remember=False
+        )
 
     def observe(
         self,

@@ -14,9 +14,6 @@ Operation    Value and answer
 ``maintain`` ``{"do": "compact", "operator": ...}``, ``{"do": "disarm", "operator": ...}`` or
              ``{"do": "defragment", "operator": ..., "done": [...]}``, which does it to one member
              that is not done yet. The answers are those of `maintenance.Maintenance`.
-``override`` ``{"do": "order", "member": ..., "operator": ..., "reason": ..., "seconds": ...}``:
-             has a member removed that the guard would keep, see `overriding.Overriding`.
-             ``{"do": "withdraw", "operator": ...}``: takes that back.
 ===========  =====================================================================================
 """
 
@@ -28,7 +25,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .maintenance import Maintenance
-from .overriding import Overriding
 from .plan import plan
 from .recovery import OrderRequest, Recovery
 from .refusal import RefusedError
@@ -47,7 +43,7 @@ if TYPE_CHECKING:
 RESERVE_SECONDS: Final = 25.0
 """What is kept of the function's time, when it waits for another run to end, for the operation."""
 
-_NAMES: Final = ("plan", "recover", "maintain", "override")
+_NAMES: Final = ("plan", "recover", "maintain")
 
 
 class NotUnderstoodError(Exception):
@@ -108,20 +104,15 @@ class Operations:
                 return {name: self._plan()}
             if name == "recover":
                 return {name: self._recover(value, owner, seconds_left)}
-            if name == "maintain":
-                return {name: self._maintain(value, owner, seconds_left)}
-            return {name: self._override(value, owner, seconds_left)}
+            return {name: self._maintain(value, owner, seconds_left)}
         except RefusedError as error:
             self.telemetry.log("WARNING", f"{name}: refused: {error}")
             return {"refused": str(error)}
 
     def _plan(self) -> dict[str, Any]:
         """Say what the next pass would do, and change nothing: no lease, no heartbeat, no record."""
-        group = self.group.describe()
         now = self.clock()
-        view = self.observer.observe(
-            group.desired, group.instances, now, retains=group.retains, remember=False
-        )
+        view = self.observer.look(self.group.describe(), now)
         recording = Recording(view, self.policy, now)
         return {
             "recording": recording_to_json(recording),
@@ -173,39 +164,20 @@ class Operations:
             self.clock,
             self.sleep,
         )
-        with self._lease(owner, seconds_left) as lease:
-            match value:
-                case {"do": "compact", "operator": str(operator)}:
+        match value:
+            case {"do": "compact", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
                     return maintenance.compact(operator)
-                case {"do": "disarm", "operator": str(operator)}:
+            case {"do": "disarm", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
                     return maintenance.disarm(operator)
-                case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
-                    done = {int(one) for one in ids}
+            case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
+                done = {int(one) for one in ids}
+                with self._lease(owner, seconds_left) as lease:
                     return maintenance.defragment(
                         operator, done, lease, self.lease_seconds, seconds_left
                     )
         raise NotUnderstoodError(f"maintain: {value!r} is nothing that it does")
-
-    def _override(
-        self,
-        value: Any,  # noqa: ANN401 -- as it came
-        owner: str,
-        seconds_left: Callable[[], float],
-    ) -> dict[str, Any]:
-        overriding = Overriding(self.group, self.observer, self.journal, self.clock)
-        with self._lease(owner, seconds_left):
-            match value:
-                case {
-                    "do": "order",
-                    "member": str(member),
-                    "operator": str(operator),
-                    "reason": str(reason),
-                    "seconds": float(seconds) | int(seconds),
-                }:
-                    return overriding.order(member, operator, reason, seconds)
-                case {"do": "withdraw", "operator": str(operator)}:
-                    return overriding.withdraw(operator)
-        raise NotUnderstoodError(f"override: {value!r} is nothing that it does")
 
     @contextlib.contextmanager
     def _lease(self, owner: str, seconds_left: Callable[[], float]) -> Iterator[Lease]:

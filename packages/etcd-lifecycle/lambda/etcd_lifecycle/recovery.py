@@ -233,18 +233,16 @@ class Recovery:
         self.journal.record(JournalEntry(self.clock(), str(order), reason, arithmetic, outcome))
 
     def _look(self) -> tuple[ClusterView, Remains]:
-        group = self.group.describe()
-        view = self.observer.observe(
-            group.desired, group.instances, self.clock(), retains=group.retains, remember=False
-        )
+        view = self.observer.look(self.group.describe(), self.clock())
         known = _known_ids(view.seed)
         alive: dict[str, int] = {}
         ended: dict[str, str] = {}
         unknown: dict[str, str] = {}
         led: list[str] = []
-        for instance in group.instances:
+        for instance in view.instances:
             address = instance.address
-            if address is None or (instance.launch_waits and instance.id not in view.joins):
+            untold = instance.launch_waits and instance.id not in view.joins
+            if address is None or untold or instance.warmed:
                 # Nobody has told it yet to start a member.
                 continue
             endpoint = self.endpoints.at(address)

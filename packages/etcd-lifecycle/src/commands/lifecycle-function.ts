@@ -55,30 +55,44 @@ export class LifecycleFunction {
    * @throws Error with the function's own words if it failed
    */
   public async ask<T>(operation: string, argument: unknown = true): Promise<T> {
-    const { FunctionError, Payload } = await this.client.send(
-      new this.sdk.InvokeCommand({
-        FunctionName: this.name,
-        Payload: Buffer.from(JSON.stringify({ [operation]: argument })),
-      }),
-    );
-    const answer = JSON.parse(Buffer.from(Payload ?? []).toString('utf8') || 'null');
-    if (FunctionError) {
-      const { errorType = FunctionError, errorMessage = 'it says no more' } = answer ?? {};
-      throw new Error(`the function failed: ${errorMessage} (${errorType})`);
-    }
-    if (typeof answer?.refused === 'string') {
+    const answer = await this.invoke({ [operation]: argument });
+    if (typeof answer.refused === 'string') {
       throw new RefusedError(answer.refused);
     }
-    if (typeof answer !== 'object' || answer === null || !(operation in answer)) {
+    if (!(operation in answer)) {
       throw new Error(
         `the function ${this.name} does not know "${operation}": it is none of this package, or ` +
           'of an older version; deploy the stack with this one',
       );
     }
-    return answer[operation];
+    return answer[operation] as T;
+  }
+
+  /**
+   * Sends the function an event that has no answer, and waits until it has done what it does then.
+   *
+   * @throws Error with the function's own words if it failed
+   */
+  public async tell(event: object): Promise<void> {
+    await this.invoke(event);
   }
 
   public close(): void {
     this.client.destroy();
+  }
+
+  private async invoke(event: object): Promise<Record<string, unknown>> {
+    const { FunctionError, Payload } = await this.client.send(
+      new this.sdk.InvokeCommand({
+        FunctionName: this.name,
+        Payload: Buffer.from(JSON.stringify(event)),
+      }),
+    );
+    const answer = JSON.parse(Buffer.from(Payload ?? []).toString('utf8') || '{}') ?? {};
+    if (FunctionError) {
+      const { errorType = FunctionError, errorMessage = 'it says no more' } = answer;
+      throw new Error(`the function failed: ${errorMessage} (${errorType})`);
+    }
+    return answer;
   }
 }

@@ -32,7 +32,7 @@ describe('help', () => {
       'recover',
       ['--function', '--cluster', '--snapshot', '--bump-revision', '--unreachable-are-lost'],
     ],
-    ['override', ['--function', '--member', '--reason', '--minutes', '--withdraw', '--yes']],
+    ['override', ['--function', '--remove', '--reason', '--minutes', '--yes']],
     ['defragment', ['--function', '--compact', '--disarm', '--operator']],
   ])('of %s names its options', async (name, options) => {
     const { stdout, exitCode, stderr } = await runCommand([name, '--help']);
@@ -71,9 +71,8 @@ describe('what is not understood ends with exit code 2 and a message', () => {
       ['recover', '--function', 'f', '--cluster', 'c', '--snapshot', 's', '--bump-revision', '0'],
       /--bump-revision is "0"/,
     ],
-    [['override', '--member', 'm'], /give --function/],
-    [['override', '--function', 'f', '--member', 'm'], /give --member and --reason/],
-    [['override', '--function', 'f', '--withdraw', '--member', 'm'], /leave the rest out/],
+    [['override', '--remove', 'm'], /give --function, --remove and --reason/],
+    [['override', '--function', 'f', '--remove', 'm'], /give --function, --remove and --reason/],
     [['defragment'], /give --function/],
     [['plan'], /give either --function or --view/],
     [['plan', '--function', 'f', '--view', 'v'], /give either --function or --view/],

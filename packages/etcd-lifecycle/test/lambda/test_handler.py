@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
 from etcd_lifecycle.etcd import Credentials, TlsMaterial
+from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
     SECRET_SECONDS,
     ConfigurationError,
@@ -407,8 +408,22 @@ class TestSecrets:
         assert "the secrets of before are used: the secret the secret" in capsys.readouterr().out
 
 
+class Journal:
+    """Stands for the journal, and notes what is recorded."""
+
+    def __init__(self):
+        self.overrides = []
+        self.entries = []
+
+    def record_override(self, override):
+        self.overrides.append(override)
+
+    def record(self, entry):
+        self.entries.append(entry)
+
+
 class TestWhatIsTold:
-    """What EC2 says of instances, and who may give orders."""
+    """What EC2 says of instances, and what an operator orders."""
 
     def test_what_ec2_says_comes_to_the_run(self, function, clock):
         bodies = [
@@ -424,13 +439,34 @@ class TestWhatIsTold:
 
         assert function.reconciler.notices == [{"i-1": NoticeKind.INTERRUPTION}]
 
+    def test_an_order_is_recorded_and_journalled_before_the_run(self, function, clock):
+        function._journal = journal = Journal()
+        order = {"remove": "i-3", "operator": "somebody", "reason": "its disk is broken"}
+        function.handle({"override": order}, "run", clock.now + 60)
+
+        (override,) = journal.overrides
+        assert (override.member, override.expires) == ("i-3", clock.now + OVERRIDE_SECONDS)
+        (entry,) = journal.entries
+        assert entry.reason == "somebody ordered it: its disk is broken"
+        assert function.reconciler.asked == ["run"]
+
+    def test_an_order_that_is_not_complete_is_told_to_who_gave_it(self, function, clock):
+        function._journal = journal = Journal()
+        with pytest.raises(OverrideError, match=r"override\.reason"):
+            function.handle(
+                {"override": {"remove": "i-3", "operator": "somebody"}}, "run", clock.now + 60
+            )
+        assert journal.overrides == []
+        assert function.reconciler.asked == []
+
     def test_an_order_from_the_queue_is_none(self, function, clock, monkeypatch):
         """Who may send messages is not who may invoke the function."""
+        function._journal = journal = Journal()
         buried = []
         monkeypatch.setattr(function, "_bury", buried.append)
-        order = {"do": "order", "member": "i-3", "operator": "somebody", "reason": "its disk"}
+        order = {"remove": "i-3", "operator": "somebody", "reason": "its disk is broken"}
         body = json.dumps({"override": order})
         function.handle({"Records": [{"body": body}]}, "run", clock.now + 60)
 
+        assert journal.overrides == []
         assert buried == [body]
-        assert function.reconciler.asked == []

@@ -12,6 +12,10 @@ def test_a_settled_cluster_is_no_reason_against_it():
     assert objection(SETTLED, MAX_LAG) is None
 
 
+def test_nor_is_an_instance_in_the_warm_pool():
+    assert objection(view(Slot(), Slot(), Slot(), Slot(None, "Warmed:Stopped")), MAX_LAG) is None
+
+
 def test_nor_is_the_alarm_that_it_is_to_mend():
     assert objection(view(Slot("alarmed"), Slot("alarmed"), Slot("alarmed")), MAX_LAG) is None
 

@@ -1,7 +1,7 @@
 """What a person may ask the function for, and that nothing in its queue can."""
 
 import pytest
-from etcd_lifecycle.operations import operation_of
+from etcd_lifecycle.operations import NotUnderstoodError, Operations, operation_of
 
 EVENT = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -24,3 +24,53 @@ def test_an_event_with_the_name_of_an_operation_asks_for_it(value):
 )
 def test_no_other_event_does(event):
     assert operation_of(event) is None
+
+
+def operations():
+    """Operations that look at nothing: what is not understood must not get that far."""
+    return Operations(
+        group=None,
+        observer=None,
+        endpoints=None,
+        journal=None,
+        policy=None,
+        telemetry=None,
+        lease_seconds=30,
+    )
+
+
+ORDER = {
+    "do": "order",
+    "snapshot": "s3://backups/1.db",
+    "snapshot_revision": 5,
+    "bump_revision": 1000,
+    "generation": 0,
+    "operator": "alice",
+    "unreachable_are_lost": False,
+}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        {},
+        {"do": "reboot"},
+        {"do": "cancel"},
+        {"do": "cancel", "operator": 7},
+        {"do": "order"},
+        {**ORDER, "bump_revision": "1000"},
+        {**ORDER, "unreachable_are_lost": 1},
+        {**ORDER, "yes": True},
+        {name: one for name, one in ORDER.items() if name != "operator"},
+    ],
+)
+def test_a_recovery_that_is_not_understood_is_an_error_before_anything_else(value):
+    with pytest.raises(NotUnderstoodError, match=r"^recover: "):
+        operations().run({"recover": value}, "run", lambda: 60)
+
+
+@pytest.mark.parametrize("value", [True, {}, {"do": "reboot"}, {"do": "compact"}])
+def test_so_is_maintenance(value):
+    with pytest.raises(NotUnderstoodError, match=r"^maintain: "):
+        operations().run({"maintain": value}, "run", lambda: 60)

@@ -174,16 +174,6 @@ describe('an order to recover', () => {
   });
 });
 
-test('an operator’s order is the last one, until it is forgotten', async () => {
-  const cluster = newCluster();
-  const override = (order: object | null) => python.call('override', [TABLE, cluster, order]);
-  const first = { member: FIRST, operator: 'alice', reason: 'gone', expires: 1_732_428_000.5 };
-  expect(await override(first)).toEqual(first);
-  expect(await override({ ...first, member: SECOND })).toMatchObject({ member: SECOND });
-  expect(await override(null)).toBeNull();
-  expect(await override(null)).toBeNull();
-});
-
 describe('recorded members', () => {
   test('are kept by instance, exactly, until they are forgotten', async () => {
     const cluster = newCluster();

@@ -220,17 +220,6 @@ def cancel_recovery(table, cluster):
     return one.cancel_recovery(one.load().seed)
 
 
-def override(table, cluster, order):
-    """Record an operator's order, or forget it; return what is read then."""
-    one = journal(table, cluster)
-    if order:
-        one.record_override(Override(**order))
-    else:
-        one.forget_override()
-    read = one.load().override
-    return read and dataclasses.asdict(read)
-
-
 def create_next_seed(table, cluster, instance_id):
     """Choose the first member in place of whatever is recorded."""
     one = journal(table, cluster)
