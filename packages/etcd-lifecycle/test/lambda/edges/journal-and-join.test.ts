@@ -6,6 +6,8 @@ const TABLE = 'quorate';
 const LARGEST_ID = '18446744073709551615';
 const FIRST = 'i-00000000000000001';
 const SECOND = 'i-00000000000000002';
+/** What is read of a cluster of which nothing is recorded. */
+const NOTHING = { seed: null, recorded: {}, first_seen: {}, notices: {}, override: null };
 
 let ministack: Ministack;
 let python: PythonRunner;
@@ -40,7 +42,7 @@ describe('the seed', () => {
     python.call<boolean>('mark_created', [TABLE, cluster, instance, clusterId]);
 
   test('nothing is known of a cluster that was never seeded', async () => {
-    expect(await load(newCluster())).toEqual({ seed: null, recorded: {}, first_seen: {} });
+    expect(await load(newCluster())).toEqual(NOTHING);
   });
 
   test('of two instances one is recorded', async () => {
@@ -298,7 +300,7 @@ describe('the lease', () => {
   test('is not part of what a decision reads, and has no time to live', async () => {
     const cluster = newCluster();
     await lease(cluster, 'a', 'acquire', 1000);
-    expect(await load(cluster)).toEqual({ seed: null, recorded: {}, first_seen: {} });
+    expect(await load(cluster)).toEqual(NOTHING);
     const items = await python.call<{ pk: { S: string }; sk: { S: string } }[]>('items', [TABLE]);
     const item = items.find(({ pk, sk }) => pk.S === `cluster#${cluster}` && sk.S === 'lease');
     expect(item).toBeDefined();
@@ -328,7 +330,7 @@ describe('the journal', () => {
 
     expect(await python.call('read_journal', [TABLE, cluster, 10])).toEqual([...entries].reverse());
     expect(await python.call('read_journal', [TABLE, cluster, 1])).toEqual([entries[3]]);
-    expect(await load(cluster)).toEqual({ seed: null, recorded: {}, first_seen: {} });
+    expect(await load(cluster)).toEqual(NOTHING);
   });
 
   test('is deleted by DynamoDB after 90 days', async () => {
