@@ -36,7 +36,6 @@ afterAll(async () => {
 const load = (cluster: string) => python.call('load', [TABLE, cluster]);
 
 /** What is known of a cluster of which nothing was recorded. */
-const NOTHING = { seed: null, recorded: {}, first_seen: {}, notices: {}, override: null };
 
 describe('the seed', () => {
   const createSeed = (cluster: string, instance: string, replaces?: object | null) =>
