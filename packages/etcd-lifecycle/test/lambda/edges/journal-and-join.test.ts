@@ -35,8 +35,6 @@ afterAll(async () => {
 
 const load = (cluster: string) => python.call('load', [TABLE, cluster]);
 
-/** What is known of a cluster of which nothing was recorded. */
-
 describe('the seed', () => {
   const createSeed = (cluster: string, instance: string, replaces?: object | null) =>
     python.call<boolean>('create_seed', [TABLE, cluster, instance, replaces ?? null]);
