@@ -6,6 +6,8 @@ const TABLE = 'quorate';
 const LARGEST_ID = '18446744073709551615';
 const FIRST = 'i-00000000000000001';
 const SECOND = 'i-00000000000000002';
+/** What is read of a cluster of which nothing is recorded. */
+const NOTHING = { seed: null, recorded: {}, first_seen: {}, notices: {}, override: null };
 
 let ministack: Ministack;
 let python: PythonRunner;
@@ -32,9 +34,6 @@ afterAll(async () => {
 });
 
 const load = (cluster: string) => python.call('load', [TABLE, cluster]);
-
-/** What is known of a cluster of which nothing was recorded. */
-const NOTHING = { seed: null, recorded: {}, first_seen: {}, notices: {}, override: null };
 
 describe('the seed', () => {
   const createSeed = (cluster: string, instance: string, replaces?: object | null) =>
