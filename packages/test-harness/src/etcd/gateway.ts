@@ -297,11 +297,7 @@ export class EtcdGateway {
    * @throws EtcdError if etcd answers with an error.
    * @throws EtcdNoAnswerError if there is no answer.
    */
-  async call(
-    path: string,
-    body: object,
-    options: EtcdCallOptions = {},
-  ): Promise<Record<string, unknown>> {
+  async call(path: string, body: object, options: EtcdCallOptions = {}): Promise<Json> {
     try {
       return await this.send(path, body, options);
     } catch (error) {
