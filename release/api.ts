@@ -8,6 +8,14 @@ import { compile, packageFolders, ROOT, readManifest } from './pack';
 export const API_FOLDER = join(ROOT, 'docs', 'api');
 const TYPEDOC = join(ROOT, 'node_modules', 'typedoc', 'bin', 'typedoc');
 
+/** Types in public signatures that are no more than what they stand for. */
+const NOT_EXPORTED: Record<string, string[]> = {
+  // The object whose keys are the names of the features.
+  'python-retry': ['FEATURES'],
+  // A record of unknown values.
+  'test-harness': ['Json'],
+};
+
 /** Packages of which everything public must be documented, down to each property. */
 const WHOLLY_DOCUMENTED = ['etcd-lifecycle', 'python-retry'];
 
@@ -78,8 +86,7 @@ export function renderReference(folder: string, destination: string): void {
       hideBreadcrumbs: true,
       hidePageHeader: true,
       outputFileStrategy: 'modules',
-      // The object whose keys are the names of the features.
-      intentionallyNotExported: name === 'python-retry' ? ['FEATURES'] : [],
+      intentionallyNotExported: NOT_EXPORTED[name] ?? [],
       // The compiler has checked the types.
       skipErrorChecking: true,
       sort: ['source-order'],

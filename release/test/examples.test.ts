@@ -16,6 +16,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CdkDeployment } from '../../packages/test-harness/src/aws/cdk-deployment';
+import { Ministack } from '../../packages/test-harness/src/aws/ministack';
 import { copyExample, exampleNames, unpackInto } from '../example';
 import { packAll, plainEnvironment, ROOT } from '../pack';
 
@@ -73,7 +75,12 @@ const tool = (...path: string[]) => join(ROOT, 'node_modules', ...path);
 /** Synthesizes, and returns the template and the folder of the cloud assembly. */
 function synthesize(project: string, app: string, out: string) {
   const assembly = join(project, out);
-  const ran = run(project, process.execPath, [app], { CDK_OUTDIR: assembly });
+  // As the CDK's command line hands it over.
+  const { context = {} } = JSON.parse(readFileSync(join(project, 'cdk.json'), 'utf8'));
+  const ran = run(project, process.execPath, [app], {
+    CDK_OUTDIR: assembly,
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+  });
   expect(ran).toEqual({ status: 0, output: expect.not.stringMatching(/error/i) });
   const [file = ''] = readdirSync(assembly).filter((name) => name.endsWith('.template.json'));
   return { assembly, template: JSON.parse(readFileSync(join(assembly, file), 'utf8')) as Template };
@@ -174,7 +181,7 @@ test('a bundle without the package says what it needs', () => {
 
 describe('the function of plain-lambda', () => {
   let server: Server;
-  let statuses: number[];
+  let statuses: number[] = [];
 
   beforeAll(async () => {
     server = createServer((_, response) => {
@@ -187,6 +194,8 @@ describe('the function of plain-lambda', () => {
   afterAll(() => {
     server.close();
   });
+
+  const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 
   async function invoke(answers: number[], times: number) {
     statuses = answers;
@@ -203,10 +212,9 @@ describe('the function of plain-lambda', () => {
       '    except OSError as error: return str(error)',
       `print(json.dumps([invoke() for _ in range(${times})]))`,
     ].join('\n');
-    const { port } = server.address() as AddressInfo;
     const child = spawn(PYTHON, ['-I', '-c', script], {
       cwd: join(directory, 'plain-lambda'),
-      env: { ...plainEnvironment(), INVENTORY_URL: `http://127.0.0.1:${port}/` },
+      env: { ...plainEnvironment(), INVENTORY_URL: url() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
@@ -236,4 +244,56 @@ describe('the function of plain-lambda', () => {
       { statusCode: 503, headers: { 'Retry-After': 60 } },
     ]);
   });
+
+  test('answers when CloudFormation has deployed it', async () => {
+    await using ministack = await startMinistack();
+    const deployed = await deploy(ministack.it, 'plain-lambda', (template) =>
+      template.replaceAll('https://inventory.example.com/', url()),
+    );
+    const [sync] = deployed.resourcesOfType('AWS::Lambda::Function');
+    statuses = [500, 200];
+    const answer = await fetch(
+      `${ministack.it.endpoint}/2015-03-31/functions/${sync?.physicalId}/invocations`,
+      { method: 'POST', body: '{}' },
+    );
+    expect(await answer.json()).toEqual({ statusCode: 200, body: '42 crates' });
+  });
 });
+
+test.each(['minimal', 'mtls-cluster'])('CloudFormation deploys %s', async (name) => {
+  await using ministack = await startMinistack();
+  // The Region of the image that the examples name; the emulator has another.
+  const deployed = await deploy(ministack.it, name, (template) =>
+    template.replaceAll('eu-central-1', ministack.it.region),
+  );
+  for (const type of [
+    'AutoScaling::AutoScalingGroup',
+    'EC2::LaunchTemplate',
+    'Lambda::Function',
+    'SQS::Queue',
+  ]) {
+    expect(deployed.resourcesOfType(`AWS::${type}`)).not.toEqual([]);
+  }
+});
+
+async function startMinistack() {
+  const it = await Ministack.start();
+  return { it, [Symbol.asyncDispose]: () => it.stop() };
+}
+
+/** Deploys what was synthesized as CommonJS. */
+function deploy(ministack: Ministack, name: string, edit: (template: string) => string) {
+  const assembly = join(directory, name, 'out-CommonJS');
+  const [file = ''] = readdirSync(assembly).filter((one) => one.endsWith('.template.json'));
+  writeFileSync(join(assembly, file), edit(readFileSync(join(assembly, file), 'utf8')));
+  return CdkDeployment.deploy(ministack, assembly, file.replace('.template.json', ''), {
+    // What the emulator does not know of a network.
+    omitResourceTypes: [
+      'EIP',
+      'NatGateway',
+      'Route',
+      'SecurityGroupIngress',
+      'SecurityGroupEgress',
+    ].map((type) => `AWS::EC2::${type}`),
+  });
+}
