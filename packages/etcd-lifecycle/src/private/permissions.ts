@@ -1,0 +1,61 @@
+import { Stack } from 'aws-cdk-lib';
+import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+
+/** What the function works on. */
+export interface FunctionResources {
+  readonly autoScalingGroup: AutoScalingGroup;
+  readonly table: ITableV2;
+  readonly deadLetterQueue: IQueue;
+  readonly logGroup: ILogGroup;
+  /** The part of the SSM parameters' names that is the cluster's own. */
+  readonly parameterPrefix: string;
+}
+
+/** Lets the function call what it calls, and the members read their join configuration. */
+export function grantFunction(scope: Construct, role: Role, on: FunctionResources): void {
+  const stack = Stack.of(scope);
+  const allow = (actions: string[], ...resources: string[]) =>
+    role.addToPolicy(new PolicyStatement({ actions, resources }));
+  const parameters = stack.formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: `${on.parameterPrefix.slice(1)}/*`,
+  });
+  // Neither describe call can be limited to a resource.
+  allow(['autoscaling:DescribeAutoScalingGroups', 'ec2:DescribeInstances'], '*');
+  allow(
+    ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'],
+    stack.formatArn({
+      service: 'autoscaling',
+      resource: 'autoScalingGroup:*:autoScalingGroupName',
+      resourceName: on.autoScalingGroup.autoScalingGroupName,
+    }),
+  );
+  allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
+  on.autoScalingGroup.addToRolePolicy(
+    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+  );
+  allow(
+    ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    on.table.tableArn,
+  );
+  allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
+  on.logGroup.grantWrite(role);
+  // What Lambda itself does in the function's name to reach the network.
+  allow(
+    [
+      'ec2:CreateNetworkInterface',
+      'ec2:DescribeNetworkInterfaces',
+      'ec2:DescribeSubnets',
+      'ec2:DeleteNetworkInterface',
+      'ec2:AssignPrivateIpAddresses',
+      'ec2:UnassignPrivateIpAddresses',
+    ],
+    '*',
+  );
+}
