@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
@@ -14,14 +14,20 @@ import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
+import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
 import { guardInputs } from './private/guards/inputs';
+import { guardAdmission, guardEndpoints } from './private/guards/network';
+import { guardPurchase } from './private/guards/purchase';
+import { guardRetries } from './private/guards/retries';
 import { guardSecrecy } from './private/guards/secrecy';
 import { guardSnapshots } from './private/guards/snapshots';
 import { guardTimes } from './private/guards/times';
+import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, nameHooks } from './private/lifecycle-hooks';
 import { addSecurityGroup, connect } from './private/network';
 import { grantFunction } from './private/permissions';
+import { launchBeforeTerminate } from './private/replacement-first';
 import { grantSnapshots, snapshotEnvironment } from './private/snapshots';
 
 /** The SSM parameters of a cluster are below this and its name. */
@@ -73,6 +79,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     this.terminateHookName = hooks.terminate;
     const group = settings.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     addHooks(this, group, hooks, settings.heartbeatTimeout);
+    launchBeforeTerminate(group);
 
     this.table = new TableV2(this, 'Table', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
@@ -173,6 +180,27 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     guardGroup(this, this.settings.autoScalingGroup);
     this.guardUniqueness();
     guardSecrecy(this, this.settings);
+    guardRetries(this, this.settings);
+    // What is still being put together is judged when the app is complete.
+    Aspects.of(this).add(
+      { visit: (node) => (node === this ? this.guardComplete() : undefined) },
+      { priority: AspectPriority.READONLY },
+    );
+  }
+
+  private guardComplete(): void {
+    const { autoScalingGroup } = this.settings;
+    const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
+    guardCapacity(this, group);
+    guardPurchase(this, autoScalingGroup, group);
+    guardWarmPool(this, autoScalingGroup);
+    guardEndpoints(this, this.settings);
+    guardAdmission(
+      this,
+      autoScalingGroup.connections.securityGroups,
+      this.connections.securityGroups,
+      this.settings,
+    );
   }
 
   /** What two of them would fight over, as far as one stack shows it. */

@@ -856,8 +856,9 @@ describe('what cannot work is refused at synthesis', () => {
     ],
     [
       'too short a heartbeat timeout for the runs of the function',
-      { heartbeatTimeout: seconds(209), timeout: seconds(90) },
-      'and a run of 90 s apart, and one may be lost: make it at least 210 s',
+      { heartbeatTimeout: seconds(216), timeout: seconds(90) },
+      'a run of 90 s and the 7 s of a quorum that does not answer apart, and one may be lost: make ' +
+        'it at least 217 s',
     ],
     ['a time-out below 30 s', { timeout: seconds(29) }, 'timeout is 29 s; the function needs 30'],
     ['a time-out above 15 minutes', { timeout: seconds(901) }, 'Lambda takes at most 900'],
@@ -896,7 +897,7 @@ describe('what cannot work is refused at synthesis', () => {
     ['a name that only the deployment knows', { clusterName: Fn.importValue('name') }],
     ['the lowest and the highest port', { ports: { client: 1, peer: 65535 } }],
     ['Python 3.10', { runtime: Runtime.PYTHON_3_10 }],
-    ['the shortest times', { heartbeatTimeout: seconds(150), timeout: seconds(30) }],
+    ['the shortest times', { heartbeatTimeout: seconds(157), timeout: seconds(30) }],
     ['the longest times', { heartbeatTimeout: seconds(7200), timeout: seconds(900) }],
     ['no wait for a replacement', { replacementDeadline: seconds(0) }],
     [

@@ -1,6 +1,6 @@
 import type { AutoScalingGroup, CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { IConstruct } from 'constructs';
-import { refuse, warn } from '../findings';
+import { refuse } from '../findings';
 
 /** What the group must have and must not do, as the members are its instances. */
 export function guardGroup(scope: IConstruct, autoScalingGroup: AutoScalingGroup): void {
@@ -29,19 +29,6 @@ export function guardGroup(scope: IConstruct, autoScalingGroup: AutoScalingGroup
       scope,
       'the update policy of the group replaces it as a whole, and all members with it: use ' +
         'UpdatePolicy.rollingUpdate()',
-    );
-  }
-  guardCapacity(scope, group);
-}
-
-function guardCapacity(scope: IConstruct, group: CfnAutoScalingGroup): void {
-  const desired = Number(group.desiredCapacity ?? group.minSize);
-  if (desired > 0 && desired % 2 === 0) {
-    warn(
-      scope,
-      'evenCapacity',
-      `a cluster of ${desired} survives no more failures than one of ${desired - 1}: give the ` +
-        'group an odd capacity',
     );
   }
 }

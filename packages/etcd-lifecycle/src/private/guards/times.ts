@@ -10,6 +10,9 @@ import { refuse } from '../findings';
 const MOST_HEARTBEAT_TIMEOUTS = 100;
 const LONGEST_WAIT = Duration.hours(48).toSeconds();
 
+/** How long etcd takes to say that there is no quorum; it is asked at the start of a run. */
+const NO_QUORUM_SECONDS = 7;
+
 /** How the time-outs and deadlines go together. */
 export function guardTimes(scope: IConstruct, settings: Settings): void {
   const heartbeat = settings.heartbeatTimeout.toSeconds();
@@ -21,11 +24,13 @@ export function guardTimes(scope: IConstruct, settings: Settings): void {
   if (timeout < 30 || timeout > 900) {
     refuse(scope, `timeout is ${timeout} s; the function needs 30, and Lambda takes at most 900`);
   }
-  if (heartbeat < timeout + 120) {
+  const shortest = timeout + 120 + NO_QUORUM_SECONDS;
+  if (heartbeat < shortest) {
     refuse(
       scope,
-      `heartbeatTimeout is ${heartbeat} s, but heartbeats can be a minute and a run of ` +
-        `${timeout} s apart, and one may be lost: make it at least ${timeout + 120} s`,
+      `heartbeatTimeout is ${heartbeat} s, but heartbeats can be a minute, a run of ${timeout} s ` +
+        `and the ${NO_QUORUM_SECONDS} s of a quorum that does not answer apart, and one may be ` +
+        `lost: make it at least ${shortest} s`,
     );
   }
   if (launch < 60) {
