@@ -178,8 +178,8 @@ def _leads(report: StatusReport) -> bool:
 
 
 def _waiting(view: ClusterView, records: Records) -> list[str]:
-    """What waits: held instances, learners, and members without an instance that do not answer."""
-    held = [instance.id for instance in view.instances if instance.held]
+    """What waits: instances that are held or going, learners, and the silent without an instance."""
+    held = [one.id for one in view.instances if one.held or one.leaving]
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
         return [*held, *(key for key in records.first_seen if key.isdecimal())]

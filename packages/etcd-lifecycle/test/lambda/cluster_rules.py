@@ -105,6 +105,22 @@ def held(view: ClusterView, member: Member) -> bool:
     return one is not None and (not one.leaving or one.state == "Terminating:Wait")
 
 
+def ending(view: ClusterView, member: Member) -> bool:
+    """Whether it answers, and will end by itself."""
+    one = owner(view, member)
+    return member.status is not None and one is not None and one.state == "Terminating:Proceed"
+
+
+def lasts(view: ClusterView, member: Member) -> bool:
+    """Whether it answers, and will do so."""
+    return member.status is not None and not ending(view, member)
+
+
+def lost_otherwise(view: ClusterView) -> bool:
+    """Whether the quorum ends with those that end, unless they are removed before."""
+    return sum(lasts(view, one) for one in view.voters) <= len(view.voters) // 2
+
+
 def _by_id(view: ClusterView, member_id: int) -> Member | None:
     return next((one for one in view.members if one.id == member_id), None)
 
@@ -142,7 +158,7 @@ def _transfer(view: ClusterView, action: TransferLeadership) -> Iterator[str]:
         yield "a transfer from a leader that stays"
     if target is None or target.learner or not target.healthy or not stays(view, target):
         yield "a transfer to something else than a healthy voter that stays"
-    if view.learner:
+    if view.learner and not lost_otherwise(view):
         yield "a second change while a learner is on its way in"
 
 
@@ -153,7 +169,7 @@ def _remove(view: ClusterView, action: RemoveMember) -> Iterator[str]:
         return
     if victim.learner:
         return
-    if view.learner:
+    if view.learner and not lost_otherwise(view):
         yield "a removal of a voter while a learner is on its way in"
     if stays(view, victim):
         yield "a removal of a voter whose instance stays"
@@ -161,10 +177,16 @@ def _remove(view: ClusterView, action: RemoveMember) -> Iterator[str]:
         yield "a removal of a healthy leader that was not moved first"
     remaining = [voter for voter in view.voters if voter.id != victim.id]
     majority = len(remaining) // 2 + 1
-    if sum(voter.healthy and held(view, voter) for voter in remaining) < majority:
+    if lost_otherwise(view) and (victim.status is None or ending(view, victim)):
+        if sum(voter.status is not None for voter in remaining) < majority:
+            yield "a removal that leaves no majority of voters that answer"
+        return
+    # One that does not answer takes no vote with it.
+    alive = [one for one in remaining if (one.status if victim.status is None else one.healthy)]
+    if sum(held(view, voter) for voter in alive) < majority:
         yield "a removal that leaves no healthy majority of voters that are held"
     shrinking = len(view.voters) > view.desired
-    if not shrinking and sum(one.healthy and stays(view, one) for one in remaining) < majority:
+    if victim.healthy and not shrinking and sum(stays(view, one) for one in alive) < majority:
         yield "a removal that leaves no healthy majority of voters that stay"
 
 

@@ -152,7 +152,7 @@ class World:
             snapshot_failure=self.snapshot_failure,
             joins={key: one for key, one in self.joins.items() if key in self.instances},
         )
-        waiting = [one.id for one in seen.instances if one.held]
+        waiting = [one.id for one in seen.instances if one.held or one.leaving]
         if seen.quorate:
             waiting += [str(one.id) for one in identify(seen).orphans if not one.healthy]
             waiting += [str(one.id) for one in seen.members if one.learner]
@@ -240,8 +240,10 @@ class World:
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         for one in list(self.instances.values()):
-            if one.state == "Terminating":
+            if one.state == "Terminating:Proceed":
                 self._end(one.id)
+            elif one.state == "Terminating":
+                self.instances[one.id] = replace(one, state="Terminating:Wait")
             elif one.launch_waits and one.id in self.joins:
                 self._boot(one)
         staying = [one for one in self.instances.values() if not one.leaving]
