@@ -3,6 +3,7 @@ import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
 import type { EtcdPorts } from './etcd-ports';
 import type { EtcdSnapshots } from './etcd-snapshots';
@@ -63,6 +64,18 @@ export interface EtcdLifecycleProps {
    * @default - none are taken
    */
   readonly snapshots?: EtcdSnapshots;
+
+  /**
+   * Alarms: who is told of trouble, and from when on something is trouble.
+   * @default - alarms that are sent nowhere
+   */
+  readonly alarms?: EtcdAlarms;
+
+  /**
+   * Whether there is a dashboard of the cluster.
+   * @default true
+   */
+  readonly dashboard?: boolean;
 
   /**
    * How long a lifecycle hook holds an instance without a heartbeat; 30 seconds to 2 hours. The

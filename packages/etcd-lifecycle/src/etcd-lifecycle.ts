@@ -1,5 +1,6 @@
 import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -7,10 +8,14 @@ import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import { Construct } from 'constructs';
+import type { Construct } from 'constructs';
 import { type BootstrapOptions, renderBootstrap } from './bootstrap';
+import type { EtcdAlarmSet } from './etcd-alarms';
 import type { EtcdLifecycleProps } from './etcd-lifecycle-props';
+import { EtcdMetrics } from './etcd-metrics';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
+import { addAlarms } from './private/alarms';
+import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
@@ -40,7 +45,9 @@ const PARAMETER_ROOT = '/quorate';
  * New instances join as learners and enter service when they are voters; instances that must go
  * leave when the cluster can spare them. See the package's README for the rules.
  */
-export class EtcdLifecycle extends Construct implements IConnectable {
+export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
+  public readonly clusterName: string;
+
   /** The function that looks at the cluster and changes it. */
   public readonly function: LambdaFunction;
 
@@ -62,6 +69,12 @@ export class EtcdLifecycle extends Construct implements IConnectable {
   /** The name of the hook that holds terminating instances. */
   public readonly terminateHookName: string;
 
+  /** The alarms, unless they are turned off. */
+  public readonly alarms?: EtcdAlarmSet;
+
+  /** The dashboard, unless it is turned off. */
+  public readonly dashboard?: Dashboard;
+
   /** The function's side of the network. */
   public readonly connections: Connections;
 
@@ -72,6 +85,7 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     super(scope, id);
     const settings = settle(props);
     this.settings = settings;
+    this.clusterName = settings.clusterName;
     this.guard();
     this.parameterPrefix = `${PARAMETER_ROOT}/${settings.clusterName}`;
     const hooks = nameHooks(settings.clusterName);
@@ -139,6 +153,18 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     this.function.addEventSource(
       new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }),
     );
+
+    const watched = {
+      metrics: this,
+      function: this.function,
+      deadLetterQueue: this.deadLetterQueue,
+    };
+    if (settings.alarms?.enabled ?? true) {
+      this.alarms = addAlarms(this, watched, settings);
+    }
+    if (settings.dashboard ?? true) {
+      this.dashboard = addDashboard(this, watched, this.alarms, settings);
+    }
   }
 
   /**

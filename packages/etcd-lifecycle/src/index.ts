@@ -1,7 +1,9 @@
 export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
+export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
+export { ETCD_METRICS_NAMESPACE, EtcdMetrics } from './etcd-metrics';
 export type { EtcdPorts } from './etcd-ports';
 export { EtcdSnapshotFailure, type EtcdSnapshots } from './etcd-snapshots';
 export { EtcdTls } from './etcd-tls';

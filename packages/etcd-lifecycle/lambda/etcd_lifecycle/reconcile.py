@@ -16,6 +16,7 @@ from .model import CompleteHook, Instance, RemoveMember, Stop, TakeSnapshot, Tra
 from .plan import plan
 from .snapshot import expected_seconds
 from .telemetry import PassMetrics
+from .vitals import take_vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,6 +260,7 @@ class Reconciler:
                 duration=self.clock() - started,
             )
         )
+        self.telemetry.vital(take_vitals(view, self.policy, started))
 
     def _see_group(self) -> tuple[int, tuple[Instance, ...]]:
         """The group as it is, once every instance that our hooks hold has had its heartbeat."""
