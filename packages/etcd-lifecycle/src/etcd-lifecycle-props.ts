@@ -6,6 +6,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
 import type { EtcdPorts } from './etcd-ports';
+import type { EtcdRemoval } from './etcd-removal';
 import type { EtcdSnapshots } from './etcd-snapshots';
 import type { EtcdTls } from './etcd-tls';
 
@@ -85,11 +86,10 @@ export interface EtcdLifecycleProps {
   readonly heartbeatTimeout?: Duration;
 
   /**
-   * How long a healthy member that must go waits for its replacement. Afterwards it is removed
-   * without one if a healthy majority remains, and held otherwise. Zero: it does not wait.
-   * @default Duration.hours(1)
+   * How members leave: whether they wait for their replacement, how long, and what follows then.
+   * @default - they wait for an hour, and go without it then if a healthy majority remains
    */
-  readonly replacementDeadline?: Duration;
+  readonly removal?: EtcdRemoval;
 
   /**
    * How long a launching instance has to become a voter, before it is given up and replaced; at

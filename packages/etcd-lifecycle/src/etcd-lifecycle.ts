@@ -32,7 +32,7 @@ import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, nameHooks } from './private/lifecycle-hooks';
 import { addSecurityGroup, connect } from './private/network';
 import { grantFunction } from './private/permissions';
-import { launchBeforeTerminate } from './private/replacement-first';
+import { prepareGroup } from './private/removal';
 import { grantSnapshots, snapshotEnvironment } from './private/snapshots';
 
 /** The SSM parameters of a cluster are below this and its name. */
@@ -80,6 +80,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
 
   private readonly settings: Settings;
   private readonly parameterPrefix: string;
+  private bootstrapped = false;
 
   constructor(scope: Construct, id: string, props: EtcdLifecycleProps) {
     super(scope, id);
@@ -93,7 +94,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     this.terminateHookName = hooks.terminate;
     const group = settings.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     addHooks(this, group, hooks, settings.heartbeatTimeout);
-    launchBeforeTerminate(group);
+    prepareGroup(this, group, settings);
 
     this.table = new TableV2(this, 'Table', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
@@ -193,6 +194,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     if (options.pollSeconds !== undefined && !(options.pollSeconds > 0)) {
       refuse(this, `pollSeconds is ${options.pollSeconds}; it must be more than 0`);
     }
+    this.bootstrapped = true;
     return renderBootstrap(
       { parameterPrefix: this.parameterPrefix, scheme: tls.scheme, clientPort, peerPort },
       options,
@@ -219,7 +221,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     guardCapacity(this, group);
     guardPurchase(this, autoScalingGroup, group);
-    guardWarmPool(this, autoScalingGroup);
+    guardWarmPool(this, autoScalingGroup, this.bootstrapped);
     guardEndpoints(this, this.settings);
     guardAdmission(
       this,
@@ -262,6 +264,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       QUORATE_CLIENT_PORT: String(settings.clientPort),
       QUORATE_PEER_PORT: String(settings.peerPort),
       QUORATE_REPLACEMENT_DEADLINE: seconds(settings.replacementDeadline),
+      QUORATE_AT_DEADLINE: settings.atDeadline,
       QUORATE_LAUNCH_DEADLINE: seconds(settings.launchDeadline),
       ...(settings.tls.secret ? { QUORATE_TLS_SECRET: settings.tls.secret.secretArn } : {}),
       ...(settings.auth ? { QUORATE_AUTH_SECRET: settings.auth.secret.secretArn } : {}),

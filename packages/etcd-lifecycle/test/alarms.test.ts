@@ -122,7 +122,7 @@ describe('the alarms', () => {
 
   test('begin, by default, where it cannot go on by itself', () => {
     const { template } = synthesizeAll({
-      replacementDeadline: Duration.hours(2),
+      removal: { deadline: Duration.hours(2) },
       timeout: Duration.seconds(100),
     });
     const { HookHeld, LearnerStalled, SnapshotOld, CertificateEnds, FunctionSlow } =

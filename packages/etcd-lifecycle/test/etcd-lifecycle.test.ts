@@ -186,12 +186,24 @@ describe('events and ticks', () => {
     expect(Properties.State).toBe('ENABLED');
   });
 
-  test('both go to the queue as they are: equal bodies would be dropped as duplicates', () => {
+  test('what EC2 says of its instances goes the same way', () => {
+    const { template } = standard;
+    const [, { Properties }] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleNotices');
+    expect(Properties.EventPattern).toEqual({
+      source: ['aws.ec2'],
+      'detail-type': [
+        'EC2 Spot Instance Interruption Warning',
+        'EC2 Instance Rebalance Recommendation',
+      ],
+    });
+  });
+
+  test('all go to the queue as they are: equal bodies would be dropped as duplicates', () => {
     const { template } = standard;
     const [queue] = only(template, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
     const rules = Object.values(template.findResources('AWS::Events::Rule'));
     expect(rules.map(({ Properties }) => Properties.Targets)).toEqual(
-      Array(2).fill([
+      Array(3).fill([
         {
           Arn: { 'Fn::GetAtt': [queue, 'Arn'] },
           Id: 'Target0',
@@ -228,10 +240,11 @@ describe('events and ticks', () => {
     });
   });
 
-  test('the queue admits the two rules, over TLS, and nobody else', () => {
+  test('the queue admits the three rules, over TLS, and nobody else', () => {
     const { template } = standard;
     const [queue] = only(template, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
     const [events] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleEvents');
+    const [notices] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleNotices');
     const [schedule] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleSchedule');
     const [, { Properties }] = only(template, 'AWS::SQS::QueuePolicy', 'EtcdLifecycleQueue');
     const Resource = { 'Fn::GetAtt': [queue, 'Arn'] };
@@ -251,6 +264,7 @@ describe('events and ticks', () => {
         Condition: { Bool: { 'aws:SecureTransport': 'false' } },
       },
       admitted(events),
+      admitted(notices),
       admitted(schedule),
     ]);
   });
@@ -319,6 +333,7 @@ describe('the function', () => {
         QUORATE_CLIENT_PORT: '2379',
         QUORATE_PEER_PORT: '2380',
         QUORATE_REPLACEMENT_DEADLINE: '3600',
+        QUORATE_AT_DEADLINE: 'proceed',
         QUORATE_LAUNCH_DEADLINE: '1800',
         QUORATE_TLS_SECRET: { Ref: secret },
       },
@@ -334,7 +349,7 @@ describe('the function', () => {
       vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS, onePerAz: true },
       logRetention: RetentionDays.ONE_YEAR,
       ports: { client: 12379, peer: 12380 },
-      replacementDeadline: Duration.hours(2),
+      removal: { deadline: Duration.hours(2) },
       launchDeadline: Duration.minutes(10),
       environment: { QUORATE_STALE_GRACE: '120', QUORATE_LAUNCH_DEADLINE: '90' },
     });
@@ -456,9 +471,11 @@ describe('the permissions', () => {
   const TABLE = '<EtcdLifecycleTable>';
   const FUNCTION = [
     'autoscaling:DescribeAutoScalingGroups on *',
+    'autoscaling:DescribeWarmPool on *',
     'ec2:DescribeInstances on *',
     `autoscaling:CompleteLifecycleAction on ${GROUP}`,
     `autoscaling:RecordLifecycleActionHeartbeat on ${GROUP}`,
+    `autoscaling:TerminateInstanceInAutoScalingGroup on ${GROUP}`,
     `ssm:PutParameter on ${PARAMETERS}`,
     `ssm:GetParameters on ${PARAMETERS}`,
     `ssm:DeleteParameters on ${PARAMETERS}`,
@@ -869,8 +886,8 @@ describe('what cannot work is refused at synthesis', () => {
     ],
     [
       'a replacement deadline that Auto Scaling does not wait for',
-      { replacementDeadline: seconds(20_000), heartbeatTimeout: seconds(200) },
-      'replacementDeadline is 20000 s, but with a heartbeatTimeout of 200 s Auto Scaling ends ' +
+      { removal: { deadline: seconds(20_000) }, heartbeatTimeout: seconds(200) },
+      'removal.deadline is 20000 s, but with a heartbeatTimeout of 200 s Auto Scaling ends ' +
         'the wait after 20000 s: make it shorter',
     ],
     [
@@ -881,7 +898,7 @@ describe('what cannot work is refused at synthesis', () => {
     ],
     [
       'a replacement deadline of two days',
-      { replacementDeadline: Duration.days(2), heartbeatTimeout: Duration.hours(2) },
+      { removal: { deadline: Duration.days(2) }, heartbeatTimeout: Duration.hours(2) },
       'Auto Scaling ends the wait after 172800 s',
     ],
   ];
@@ -899,12 +916,12 @@ describe('what cannot work is refused at synthesis', () => {
     ['Python 3.10', { runtime: Runtime.PYTHON_3_10 }],
     ['the shortest times', { heartbeatTimeout: seconds(157), timeout: seconds(30) }],
     ['the longest times', { heartbeatTimeout: seconds(7200), timeout: seconds(900) }],
-    ['no wait for a replacement', { replacementDeadline: seconds(0) }],
+    ['no wait for a replacement', { removal: { deadline: seconds(0) } }],
     [
       'the longest deadlines',
       {
         heartbeatTimeout: seconds(200),
-        replacementDeadline: seconds(19_999),
+        removal: { deadline: seconds(19_999) },
         launchDeadline: seconds(19_999),
       },
     ],

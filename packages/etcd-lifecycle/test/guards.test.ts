@@ -5,8 +5,10 @@ import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import {
   AutoScalingGroup,
   type AutoScalingGroupProps,
-  type CfnAutoScalingGroup,
+  CfnAutoScalingGroup,
   OnDemandAllocationStrategy,
+  PoolState,
+  type WarmPoolOptions,
 } from 'aws-cdk-lib/aws-autoscaling';
 import {
   GatewayVpcEndpointAwsService,
@@ -21,7 +23,13 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
-import { EtcdLifecycle, type EtcdLifecycleProps, EtcdTls } from '../src';
+import {
+  EtcdLifecycle,
+  type EtcdLifecycleProps,
+  type EtcdRemoval,
+  EtcdRemovalAtDeadline,
+  EtcdTls,
+} from '../src';
 import { RETRY_POLICIES } from '../src/private/guards/retries';
 import { ClusterStack } from './cluster-stack';
 import { LAMBDA_PATH } from './lambda/edges/python-path';
@@ -116,6 +124,88 @@ describe('the maintenance policy of the group', () => {
     expect(warnings(stack)).toEqual([
       expect.stringMatching(/has a maxHealthyPercentage of 100, so that .*:terminateFirst\]$/),
     ]);
+  });
+});
+
+describe('removal', () => {
+  function synthesize(removal: EtcdRemoval, prepare: (group: AutoScalingGroup) => void = () => {}) {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    prepare(autoScalingGroup);
+    stack.addLifecycle({ autoScalingGroup, removal });
+    return Template.fromStack(stack);
+  }
+
+  function environment(removal: EtcdRemoval): unknown[] {
+    const [lambda] = Object.values(synthesize(removal).findResources('AWS::Lambda::Function'));
+    const variables = lambda?.Properties.Environment.Variables;
+    return [variables.QUORATE_REPLACEMENT_DEADLINE, variables.QUORATE_AT_DEADLINE];
+  }
+
+  const { PROCEED, HOLD, RETAIN } = EtcdRemovalAtDeadline;
+
+  test('waits for the replacement, for an hour by default', () => {
+    expect(environment({})).toEqual(['3600', 'proceed']);
+    expect(environment({ deadline: Duration.hours(2), atDeadline: HOLD })).toEqual([
+      '7200',
+      'hold',
+    ]);
+  });
+
+  test('waits for none, and leaves the group as it is, if it is not to', () => {
+    expect(environment({ replacementFirst: false })).toEqual(['0', 'proceed']);
+    synthesize({ replacementFirst: false }).hasResourceProperties(
+      'AWS::AutoScaling::AutoScalingGroup',
+      { InstanceMaintenancePolicy: Match.absent() },
+    );
+  });
+
+  test.each([{ deadline: Duration.hours(1) }, { atDeadline: HOLD }])(
+    'cannot wait and not wait: %j',
+    (removal) => {
+      expect(() => synthesize({ replacementFirst: false, ...removal })).toThrow(
+        'Stack/EtcdLifecycle: removal.replacementFirst is false, so that no member waits for its ' +
+          'replacement: leave out removal.deadline and removal.atDeadline',
+      );
+    },
+  );
+
+  test('that retains makes the group retain', () => {
+    const [, atDeadline] = environment({ atDeadline: RETAIN });
+    expect(atDeadline).toBe('retain');
+    synthesize({ atDeadline: RETAIN }).hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+      InstanceLifecyclePolicy: { RetentionTriggers: { TerminateHookAbandon: 'retain' } },
+    });
+    synthesize({ atDeadline: PROCEED }).hasResourceProperties(
+      'AWS::AutoScaling::AutoScalingGroup',
+      { InstanceLifecyclePolicy: Match.absent() },
+    );
+  });
+
+  test('that retains is refused by a CDK that cannot say so', () => {
+    const known = Object.getOwnPropertyDescriptor(
+      CfnAutoScalingGroup.prototype,
+      'instanceLifecyclePolicy',
+    ) as PropertyDescriptor;
+    Reflect.deleteProperty(CfnAutoScalingGroup.prototype, 'instanceLifecyclePolicy');
+    try {
+      expect(() => new ClusterStack().addLifecycle({ removal: { atDeadline: RETAIN } })).toThrow(
+        'Stack/EtcdLifecycle: removal.atDeadline is RETAIN, but this version of aws-cdk-lib does ' +
+          'not know the instanceLifecyclePolicy of a group: use 2.276.0 or newer, or choose HOLD',
+      );
+    } finally {
+      Object.defineProperty(CfnAutoScalingGroup.prototype, 'instanceLifecyclePolicy', known);
+    }
+  });
+
+  test('has the values that the function reads', async () => {
+    const source = [
+      'import json',
+      'from etcd_lifecycle.model import AtDeadline',
+      'print(json.dumps([one.value for one in AtDeadline]))',
+    ].join('\n');
+    const { stdout } = await PythonRunner.run(source, { pythonPath: LAMBDA_PATH });
+    expect(JSON.parse(stdout)).toEqual(Object.values(EtcdRemovalAtDeadline));
   });
 });
 
@@ -214,15 +304,37 @@ describe('spot instances', () => {
 });
 
 describe('a warm pool', () => {
-  test('is refused, also when it is added later', () => {
+  function withPool(pool: WarmPoolOptions, bootstrapped = true) {
     const stack = new ClusterStack();
     const autoScalingGroup = stack.addGroup();
-    stack.addLifecycle({ autoScalingGroup });
-    autoScalingGroup.addWarmPool();
-    expect(() => Template.fromStack(stack)).toThrow(
-      'Stack/EtcdLifecycle: the group has a warm pool, Stack/Group/WarmPool/Resource: its ' +
-        'instances run their user data when they enter the pool',
+    const lifecycle = stack.addLifecycle({ autoScalingGroup, tls: EtcdTls.none() });
+    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noTls');
+    autoScalingGroup.addWarmPool(pool);
+    if (bootstrapped) {
+      autoScalingGroup.addUserData(...lifecycle.bootstrapCommands());
+    }
+    return stack;
+  }
+
+  const refused: [string, WarmPoolOptions][] = [
+    ['stops its instances', {}],
+    ['stops its instances', { poolState: PoolState.STOPPED }],
+    ['takes instances back', { poolState: PoolState.RUNNING, reuseOnScaleIn: true }],
+  ];
+  test.each(refused)('that %s is refused, also when it is added later', (what, pool) => {
+    expect(() => Template.fromStack(withPool(pool))).toThrow(
+      `Stack/EtcdLifecycle: the group has a warm pool, Stack/Group/WarmPool/Resource, that ${what}:`,
     );
+  });
+
+  test.each([
+    [{ poolState: PoolState.RUNNING }, true],
+    [{ poolState: PoolState.HIBERNATED }, true],
+    [{}, false],
+  ])('like %j is warned of (bootstrapCommands: %p)', (pool, bootstrapped) => {
+    expect(warnings(withPool(pool, bootstrapped))).toEqual([
+      expect.stringMatching(/must start their members when they leave the pool.*:warmPool\]$/),
+    ]);
   });
 
   test('of another group is none of our business', () => {

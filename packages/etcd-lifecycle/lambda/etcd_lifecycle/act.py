@@ -38,6 +38,7 @@ from .model import (
     SeedCluster,
     Stop,
     TakeSnapshot,
+    TerminateRetained,
     TransferLeadership,
     Transition,
     Wait,
@@ -150,7 +151,7 @@ class Actor:
         except _NOT_NOW as error:
             return Outcome(Result.NOT_NOW, str(error))
 
-    def _act(self, action: Action, view: ClusterView) -> Outcome:
+    def _act(self, action: Action, view: ClusterView) -> Outcome:  # noqa: C901 -- a case for each
         match action:
             case SeedCluster():
                 return self._seed(action)
@@ -169,7 +170,9 @@ class Actor:
             case RemoveMember():
                 self._voter(view, other_than=action.member_id).remove(action.member_id)
             case CompleteHook():
-                return self._complete(action)
+                return self._complete(action, view)
+            case TerminateRetained():
+                return self._terminate(action)
             case Wait() | Stop() | TakeSnapshot():
                 # Snapshots are taken by `Snapshots`, which needs to know of the run's time.
                 raise ValueError(f"{type(action).__name__} is nothing to carry out here")
@@ -188,7 +191,17 @@ class Actor:
             return DONE
         return Outcome(Result.NOT_NOW, "the record was changed in between")
 
-    def _complete(self, action: CompleteHook) -> Outcome:
+    def _complete(self, action: CompleteHook, view: ClusterView) -> Outcome:
+        instance = view.instance(action.instance_id)
+        if instance and len(instance.hooks) > 1:
+            # It does not say which of our hooks holds it, and comes to no end here.
+            released = [
+                self._group.complete(action.instance_id, hook, action.result)
+                for hook in instance.hooks
+            ]
+            if any(released):
+                return DONE
+            return Outcome(Result.ALREADY, "no hook holds the instance any longer")
         # What belongs to the instance goes first: after the hook nobody would look for it.
         self._joins.withdraw(action.instance_id)
         if action.transition is Transition.TERMINATING:
@@ -196,6 +209,11 @@ class Actor:
         if self._group.complete(action.instance_id, action.transition, action.result):
             return DONE
         return Outcome(Result.ALREADY, "the hook no longer holds the instance")
+
+    def _terminate(self, action: TerminateRetained) -> Outcome:
+        if self._group.terminate_retained(action.instance_id):
+            return DONE
+        return Outcome(Result.ALREADY, "the instance is gone")
 
     def _voter(self, view: ClusterView, *, other_than: int = 0) -> EtcdEndpoint:
         """A voter to ask for a change: the leader if it may be, which forwards to nobody.

@@ -21,10 +21,10 @@ from .aws import clients, explain, is_failure
 from .certificate import earliest_end
 from .dependency import Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
-from .events import Hint, Ignored, Malformed, read_event, read_message
+from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
-from .journal import LEASE_SECONDS, Journal
-from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from .journal import LEASE_SECONDS, Journal, JournalEntry
+from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .reconcile import Reconciler
 from .snapshot import Snapshots
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .events import Message
+    from .model import NoticeKind
 
 _REQUIRED = (
     "QUORATE_CLUSTER",
@@ -86,8 +87,8 @@ class Settings:
         auth_secret: ``QUORATE_AUTH_SECRET``: the ARN of the secret with the user's name and
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
-        policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
-            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+        policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
+            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
@@ -146,6 +147,9 @@ class Settings:
             policy=Policy(
                 replacement_deadline=number(
                     "QUORATE_REPLACEMENT_DEADLINE", defaults.replacement_deadline
+                ),
+                at_deadline=AtDeadline(
+                    _choice(environment, "QUORATE_AT_DEADLINE", [one.value for one in AtDeadline])
                 ),
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
@@ -295,21 +299,27 @@ class Function:
         """Take the hints of an invocation.
 
         Args:
-            event: A batch of SQS messages, or a single event of EventBridge.
+            event: A batch of SQS messages, a single event of EventBridge, or an operator's order
+                under the key ``override`` (see `read_override`).
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
-        hints = [self._take(text, message) for text, message in self._messages(event)]
-        if not any(hints):
-            return
+        notices = {}
+        if "override" in event:
+            self._take_override(event["override"])
+        else:
+            hints = [self._take(text, message) for text, message in self._messages(event)]
+            if not any(hints):
+                return
+            notices = {one.instance_id: one.notice for one in hints if one and one.notice}
         try:
-            self._run(run_id, deadline)
+            self._run(run_id, deadline, notices)
         finally:
             self.telemetry.circuits(
                 [one.name for one in self._dependencies if one.breaker.state != "CLOSED"]
             )
 
-    def _run(self, run_id: str, deadline: float) -> None:
+    def _run(self, run_id: str, deadline: float, notices: Mapping[str, NoticeKind]) -> None:
         try:
             self._refresh_secrets()
         except Exception as error:
@@ -318,7 +328,23 @@ class Function:
                 self._reconciler.keep_held()
                 raise
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
-        self._reconciler.run(run_id, lambda: deadline - time.monotonic())
+        self._reconciler.run(run_id, lambda: deadline - time.monotonic(), notices)
+
+    def _take_override(self, order: object) -> None:
+        """Record an operator's order; only who may invoke the function itself can give one."""
+        now = time.time()
+        override = read_override(order, now)
+        self._journal.record_override(override)
+        self._journal.record(
+            JournalEntry(
+                time=now,
+                action=str(override),
+                reason=f"{override.operator} ordered it: {override.reason}",
+                arithmetic=f"holds for {override.expires - now:.0f} s",
+                outcome="recorded",
+            )
+        )
+        self.telemetry.log("WARNING", "an operator overrides the guard", override=override)
 
     def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
         group = self.settings.group
@@ -327,22 +353,22 @@ class Function:
         bodies = [str(record.get("body", "")) for record in event["Records"]]
         return [(body, read_message(body, group)) for body in bodies]
 
-    def _take(self, text: str, message: Message) -> bool:
-        """Whether a message is a reason to look."""
+    def _take(self, text: str, message: Message) -> Hint | None:
+        """The message, if it is a reason to look."""
         match message:
             case Hint():
                 self.telemetry.log(
                     "INFO", f"hint: {message.detail_type}", instance=message.instance_id
                 )
-                return True
+                return message
             case Ignored():
                 self.telemetry.log("INFO", f"ignored: {message.why}")
-                return False
+                return None
             case Malformed():
                 # Left in the queue it would hold up the cluster's messages for three time-outs.
                 self.telemetry.log("ERROR", f"to the dead-letter queue: {message.why}", body=text)
                 self._bury(text)
-                return False
+                return None
 
     def _bury(self, text: str) -> None:
         self._sqs.call(

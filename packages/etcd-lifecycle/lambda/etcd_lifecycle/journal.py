@@ -9,6 +9,8 @@ Sort key                       Item of the partition ``cluster#<name>``
 ``state#seen#<key>``           when something was first seen to wait
 ``state#snapshot``             the last snapshot that was stored
 ``state#snapshot-failure``     the last snapshot that failed, and why
+``state#notice#<instance id>`` what EC2 said of an instance, and when; deleted after its ``expires``
+``state#override``             what an operator ordered, once; deleted after its ``expires``
 ``journal#<time>#<n>``         what was decided and done; DynamoDB deletes it after its ``expires``
 =============================  =====================================================================
 
@@ -28,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from botocore.exceptions import ClientError
 
 from .aws import error_code
-from .model import Seed, SnapshotFailure, StoredSnapshot
+from .model import Notice, NoticeKind, Override, Seed, SnapshotFailure, StoredSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,7 +54,12 @@ _MEMBER: Final = "state#member#"
 _SEEN: Final = "state#seen#"
 _SNAPSHOT: Final = "state#snapshot"
 _SNAPSHOT_FAILURE: Final = "state#snapshot-failure"
+_NOTICE: Final = "state#notice#"
+_OVERRIDE: Final = "state#override"
 _JOURNAL: Final = "journal#"
+
+NOTICE_RETENTION_SECONDS: Final = 24 * 3600
+"""How long what EC2 said of an instance is kept; the policy tells how long it is reckoned with."""
 
 
 class AlreadyCreatedError(Exception):
@@ -69,6 +76,8 @@ class Records:
         first_seen: When each key was first seen to wait, in seconds since the epoch.
         snapshot: The last snapshot that was stored.
         snapshot_failure: The last snapshot that failed.
+        notices: What EC2 said of instances, by their ids.
+        override: What an operator ordered.
     """
 
     seed: Seed | None = None
@@ -76,6 +85,8 @@ class Records:
     first_seen: Mapping[str, float] = field(default_factory=dict)
     snapshot: StoredSnapshot | None = None
     snapshot_failure: SnapshotFailure | None = None
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    override: Override | None = None
 
 
 @dataclass(frozen=True)
@@ -214,8 +225,8 @@ class Journal:
         seed: Seed | None = None
         recorded: dict[str, int] = {}
         first_seen: dict[str, float] = {}
-        snapshot: StoredSnapshot | None = None
-        failure: SnapshotFailure | None = None
+        notices: dict[str, Notice] = {}
+        others: dict[str, Item] = {}
         for item in self._items.query("state#"):
             key = item["sk"]["S"]
             if key == _SEED:
@@ -225,17 +236,21 @@ class Journal:
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
-            elif key == _SNAPSHOT:
-                snapshot = StoredSnapshot(
-                    key=item["key"]["S"],
-                    revision=int(item["revision"]["S"]),
-                    size=int(item["size"]["N"]),
-                    taken=float(item["taken"]["N"]),
-                    stored=float(item["stored"]["N"]),
+            elif key.startswith(_NOTICE):
+                notices[key.removeprefix(_NOTICE)] = Notice(
+                    NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
                 )
-            elif key == _SNAPSHOT_FAILURE:
-                failure = SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
-        return Records(seed, recorded, first_seen, snapshot, failure)
+            else:
+                others[key] = item
+        return Records(
+            seed,
+            recorded,
+            first_seen,
+            _read_snapshot(others.get(_SNAPSHOT)),
+            _read_failure(others.get(_SNAPSHOT_FAILURE)),
+            notices,
+            _read_override(others.get(_OVERRIDE)),
+        )
 
     def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
         """Record which instance bootstraps the cluster, unless the record is not what was seen.
@@ -311,6 +326,34 @@ class Journal:
             _SNAPSHOT_FAILURE,
             {"time": _number(failure.time), "reason": {"S": failure.reason}},
         )
+
+    def record_notice(self, instance_id: str, notice: Notice) -> None:
+        """Record what EC2 said of an instance, in place of what it said before."""
+        self._items.put(
+            _NOTICE + instance_id,
+            {
+                "kind": {"S": notice.kind.value},
+                "time": _number(notice.time),
+                "expires": {"N": str(int(notice.time) + NOTICE_RETENTION_SECONDS)},
+            },
+        )
+
+    def record_override(self, override: Override) -> None:
+        """Record what an operator ordered, in place of any earlier order."""
+        self._items.put(
+            _OVERRIDE,
+            {
+                "member": {"S": override.member},
+                "operator": {"S": override.operator},
+                "reason": {"S": override.reason},
+                "until": _number(override.expires),
+                "expires": {"N": str(int(override.expires))},
+            },
+        )
+
+    def forget_override(self) -> None:
+        """Forget what an operator ordered: it is done."""
+        self._items.delete(_OVERRIDE)
 
     def first_seen(
         self, keys: Iterable[str], now: float, known: Mapping[str, float]
@@ -444,6 +487,33 @@ class Lease:
             "holder = :me AND fence = :fence",
         )
         return item is not None
+
+
+def _read_snapshot(item: Item | None) -> StoredSnapshot | None:
+    if item is None:
+        return None
+    return StoredSnapshot(
+        key=item["key"]["S"],
+        revision=int(item["revision"]["S"]),
+        size=int(item["size"]["N"]),
+        taken=float(item["taken"]["N"]),
+        stored=float(item["stored"]["N"]),
+    )
+
+
+def _read_failure(item: Item | None) -> SnapshotFailure | None:
+    return None if item is None else SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
+
+
+def _read_override(item: Item | None) -> Override | None:
+    if item is None:
+        return None
+    return Override(
+        member=item["member"]["S"],
+        operator=item["operator"]["S"],
+        reason=item["reason"]["S"],
+        expires=float(item["until"]["N"]),
+    )
 
 
 def _number(value: float) -> Item:

@@ -63,13 +63,16 @@ class Observer:
         self._joins = joins
         self._endpoints = endpoints
 
-    def observe(self, desired: int, instances: tuple[Instance, ...], now: float) -> ClusterView:
+    def observe(
+        self, desired: int, instances: tuple[Instance, ...], now: float, *, retains: bool = False
+    ) -> ClusterView:
         """Look at the cluster.
 
         Args:
             desired: The group's desired capacity.
             instances: The group's instances.
             now: Seconds since the epoch.
+            retains: Whether the group keeps an instance whose terminate hook is abandoned.
 
         Returns:
             The view. Members that do not answer are part of it; a service of AWS that does not
@@ -77,7 +80,12 @@ class Observer:
         """
         records = self._journal.load()
         answers = self._probe(
-            {one.address: one.launch_waits for one in instances if one.address is not None}
+            {
+                one.address: one.launch_waits
+                for one in instances
+                # Those of the warm pool are stopped, as a rule; members among them are asked later.
+                if one.address is not None and not one.warmed
+            }
         )
         cluster_id, foreign = _whose(answers.reports, records.seed)
         view = ClusterView(
@@ -91,6 +99,9 @@ class Observer:
             recorded=records.recorded,
             snapshot=records.snapshot,
             snapshot_failure=records.snapshot_failure,
+            notices=records.notices,
+            override=records.override,
+            retains=retains,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not foreign:

@@ -257,25 +257,40 @@ class _Planner(Situation):
             return self.let_go(instance, "it has no member")
         if not instance.replaces_root:
             return None
-        if self.leads(member):
-            self.held_back.append(f"{instance.id} leads: nobody is fit to take over from it")
-            return None
-        away = {one.id for one in self.leaving} | {member.id}
+        if member.status is None:
+            return self.let_go(instance, "its member does not answer, and may come back with it")
+        return self.replace_root(instance, member)
+
+    def replace_root(self, instance: Instance, member: Member) -> Decision | None:
+        """Lets an instance go whose member keeps its place, and is away for a while."""
         voters = self.view.voters
+        away = {one.id for one in self.leaving} | {member.id}
         healthy = sum(voter.healthy and voter.id not in away for voter in voters)
         quorum = len(voters) // 2 + 1
-        if member.learner or healthy >= quorum:
-            return self.let_go(
-                instance,
-                "its member keeps its place, and the others are a majority meanwhile",
-                f"without {member.label} for a while: {len(voters)} voters, "
-                f"healthy and staying {healthy} >= {quorum} quorum",
-            )
-        self.held_back.append(
-            f"{instance.id} keeps its root volume for now: without it only {healthy} voters would "
-            f"be healthy, and a majority takes {quorum}"
+        comparison = f"{healthy} {'>=' if healthy >= quorum else '<'} {quorum}"
+        arithmetic = (
+            f"without {member.label} for a while: {len(voters)} voters, "
+            f"healthy and staying {comparison} quorum"
         )
-        return None
+        if member.learner or (healthy >= quorum and not self.leads(member)):
+            return self.let_go(
+                instance, "its member keeps its place, and the others are a majority", arithmetic
+            )
+        waited = self.age(instance.id)
+        # Of one or two voters none can ever be spared.
+        hopeless = len(voters) <= 2 and healthy == len(voters) - 1  # noqa: PLR2004
+        patient = self.policy.at_deadline is not AtDeadline.PROCEED
+        if waited <= self.policy.replacement_deadline or patient or not hopeless:
+            self.held_back.append(
+                f"{instance.id} keeps its root volume as long as it leads or is needed: {arithmetic}"
+            )
+            return None
+        return self.let_go(
+            instance,
+            f"it has waited {waited:.0f} s, and {len(voters)} voters are too few to go on without "
+            "one; its member keeps its place, and until it is back there is no quorum",
+            arithmetic,
+        )
 
     def let_go(self, instance: Instance, why: str, arithmetic: str = "") -> Decision:
         transition = instance.held
@@ -293,14 +308,15 @@ class _Planner(Situation):
         owner = self.owner(leader) if leader else None
         if leader is None or owner is None or not self.unfit_to_lead(owner):
             return None
-        target = self.transferee(leader)
+        interrupted = self.interrupted(owner)
+        target = self.transferee(leader, lasting=interrupted, fit=not interrupted)
         if target is None:
             return None
         why = (
             "has its root volume replaced"
             if owner.replaces_root
             else "is about to be interrupted"
-            if self.interrupted(owner)
+            if interrupted
             else "is at risk of being interrupted"
         )
         return self.say(
@@ -480,20 +496,19 @@ class _Planner(Situation):
 
     def remove(self, member: Member, reason: str) -> Decision | None:
         """Removes a voter if the guard allows it; moves the leadership away first."""
-        verdict = guard(self.view.voters, member, self.leaving)
-        shrinking = len(self.view.voters) > self.view.desired
-        if not verdict.allowed and (shrinking or not member.healthy):
+        voters = self.view.voters
+        verdict = guard(voters, member, self.leaving)
+        if not verdict.allowed and member.status is None:
+            # One that does not answer takes no vote with it, and as long as it is there nobody can
+            # join: all that vote count, but for those that are about to end.
+            verdict = guard(
+                voters, member, self.doomed, counted="answering and not ending", alarmed=True
+            )
+        elif not verdict.allowed and (len(voters) > self.view.desired or not member.healthy):
             # Those that leave as well cannot be waited for: fewer members are wanted, or nobody
             # can join as long as this one is not well. As long as something holds them they vote:
-            # they go one by one, each with a majority of the voters alive before and after. One
-            # that does not answer takes no vote with it, so that all that vote may count.
-            verdict = guard(
-                self.view.voters,
-                member,
-                self.not_kept(),
-                counted="healthy and staying or held",
-                alarmed=member.status is None,
-            )
+            # they go one by one, each with a majority of the voters alive before and after.
+            verdict = guard(voters, member, self.not_kept(), counted="healthy and staying or held")
         if not verdict.allowed:
             self.held_back.append(f"{member.label} cannot be removed safely: {verdict.sum}")
             return None
@@ -504,7 +519,7 @@ class _Planner(Situation):
         if not self.leads(member) or member.status is None:
             removal = self.say(RemoveMember(member.id), reason, verdict.sum)
             return self.after_snapshot(removal, self.best_copy(member))
-        target = self.transferee(member)
+        target = self.transferee(member, lasting=member in self.doomed)
         if target is None:
             self.held_back.append(f"no voter is fit to take the leadership from {member.label}")
             return None

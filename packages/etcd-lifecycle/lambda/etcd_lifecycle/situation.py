@@ -20,7 +20,7 @@ class Situation:
         now: Seconds since the epoch.
         identities: Which member belongs to which instance.
         leaving: Voters that are not to be counted on: their instances are going, about to be
-            interrupted, having their root volumes replaced, or gone.
+            interrupted, in the midst of a replacement of their root volumes, or gone.
         doomed: Those of them that answer and that nothing holds: they will end by themselves.
     """
 
@@ -51,7 +51,9 @@ class Situation:
 
     def _counted_on(self, voter: Member) -> bool:
         owner = self.owner(voter)
-        return owner is not None and not (self.going(owner) or owner.replaces_root)
+        if owner is None or self.going(owner):
+            return False
+        return not owner.replaces_root or owner.held is not None
 
     def member(self, instance: Instance) -> Member | None:
         """The member that runs on the instance."""
@@ -89,6 +91,10 @@ class Situation:
         One that a hook holds is not: it hands over when it is removed, and not twice.
         """
         return instance.replaces_root or self._noticed(instance) is not None
+
+    def _unfit(self, voter: Member) -> bool:
+        owner = self.owner(voter)
+        return owner is not None and self.unfit_to_lead(owner)
 
     def launching(self) -> list[Instance]:
         """Instances held at their launch, those that wait longest first."""
@@ -143,11 +149,18 @@ class Situation:
 
     # Who is fit for what
 
-    def transferee(self, leader: Member) -> Member | None:
+    def transferee(
+        self, leader: Member, *, lasting: bool = False, fit: bool = False
+    ) -> Member | None:
         """The voter to lead next: well, staying, in the leader's term, caught up, in another zone.
 
         A transfer to a member that does not answer blocks writes for about a second (measured on
         etcd 3.5.30), hence only voters that follow this very leader are asked.
+
+        Args:
+            leader: The voter that leads.
+            lasting: Whether any will do that does not end by itself, even with an alarm.
+            fit: Whether none will do that had better hand over itself.
         """
         zones = {
             instance.zone
@@ -157,22 +170,26 @@ class Situation:
             and self.member(instance)
         }
         going = {member.id for member in self.leaving}
+        unfit = {member.id for member in self.doomed} if lasting else going
         term = leader.status.raft_term if leader.status else 0
         candidates = [
             voter
             for voter in self.view.voters
-            if voter.id not in going
+            if voter.id not in unfit
             and voter.id != leader.id
-            and voter.healthy
+            and (voter.healthy or lasting)
             and voter.status
             and voter.status.raft_term == term
             and voter.status.leader == leader.id
-            and not ((owner := self.owner(voter)) and self.unfit_to_lead(owner))
+            and not (fit and self._unfit(voter))
         ]
 
-        def fitness(voter: Member) -> tuple[bool, bool, int]:
+        def fitness(voter: Member) -> tuple[bool, bool, bool, bool, bool, int]:
             owner = self.owner(voter)
             return (
+                voter.healthy,
+                not self._unfit(voter),
+                voter.id not in going,
                 self.lag(voter) <= self.policy.max_promotion_lag,
                 owner is not None and owner.zone not in zones,
                 voter.status.applied_index if voter.status else 0,

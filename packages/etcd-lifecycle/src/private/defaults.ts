@@ -2,6 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { EtcdLifecycleProps } from '../etcd-lifecycle-props';
+import { EtcdRemovalAtDeadline } from '../etcd-removal';
 import { EtcdTls } from '../etcd-tls';
 
 const DEFAULTS = {
@@ -23,13 +24,19 @@ export type Settings = ReturnType<typeof settle>;
 /** Fills in what was left out. */
 export function settle(props: EtcdLifecycleProps) {
   const { ports, ...given } = props;
+  const { removal } = props;
+  const replacementFirst = removal?.replacementFirst ?? true;
   return {
     ...given,
     tls: props.tls ?? EtcdTls.none(),
     clientPort: ports?.client ?? DEFAULTS.clientPort,
     peerPort: ports?.peer ?? DEFAULTS.peerPort,
     heartbeatTimeout: props.heartbeatTimeout ?? DEFAULTS.heartbeatTimeout,
-    replacementDeadline: props.replacementDeadline ?? DEFAULTS.replacementDeadline,
+    replacementFirst,
+    replacementDeadline: replacementFirst
+      ? (removal?.deadline ?? DEFAULTS.replacementDeadline)
+      : Duration.seconds(0),
+    atDeadline: removal?.atDeadline ?? EtcdRemovalAtDeadline.PROCEED,
     launchDeadline: props.launchDeadline ?? DEFAULTS.launchDeadline,
     timeout: props.timeout ?? DEFAULTS.timeout,
     memorySize: props.memorySize ?? DEFAULTS.memorySize,

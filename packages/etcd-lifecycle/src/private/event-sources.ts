@@ -12,6 +12,9 @@ const EVENTS = [
   'EC2 Instance Terminate Successful',
 ];
 
+/** What EC2 says of an instance before it takes it away. */
+const NOTICES = ['EC2 Spot Instance Interruption Warning', 'EC2 Instance Rebalance Recommendation'];
+
 /** Events and the schedule take the same way: the schedule is what an event may never be. */
 export function addRules(
   scope: Construct,
@@ -26,6 +29,12 @@ export function addRules(
       detailType: EVENTS,
       detail: { AutoScalingGroupName: [autoScalingGroup.autoScalingGroupName] },
     },
+    targets: [target],
+  });
+  new Rule(scope, 'Notices', {
+    description: `EC2 is about to take instances, perhaps of the cluster ${clusterName}`,
+    // These events do not name the group: the function ignores other instances.
+    eventPattern: { source: ['aws.ec2'], detailType: NOTICES },
     targets: [target],
   });
   new Rule(scope, 'Schedule', {

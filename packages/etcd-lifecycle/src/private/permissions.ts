@@ -26,10 +26,21 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     resource: 'parameter',
     resourceName: `${on.parameterPrefix.slice(1)}/*`,
   });
-  // Neither describe call can be limited to a resource.
-  allow(['autoscaling:DescribeAutoScalingGroups', 'ec2:DescribeInstances'], '*');
+  // No describe call can be limited to a resource.
   allow(
-    ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'],
+    [
+      'autoscaling:DescribeAutoScalingGroups',
+      'autoscaling:DescribeWarmPool',
+      'ec2:DescribeInstances',
+    ],
+    '*',
+  );
+  allow(
+    [
+      'autoscaling:CompleteLifecycleAction',
+      'autoscaling:RecordLifecycleActionHeartbeat',
+      'autoscaling:TerminateInstanceInAutoScalingGroup',
+    ],
     stack.formatArn({
       service: 'autoscaling',
       resource: 'autoScalingGroup:*:autoScalingGroupName',

@@ -190,7 +190,8 @@ class World:
             case RemoveMember():
                 return self._remove(action)
             case CompleteHook(one, Transition.LAUNCHING, HookResult.CONTINUE):
-                self.instances[one] = replace(self.instances[one], state="InService")
+                state = "Warmed:Stopped" if self.instances[one].warmed else "InService"
+                self.instances[one] = replace(self.instances[one], state=state)
             case CompleteHook(one):
                 self._end(one)
         return True

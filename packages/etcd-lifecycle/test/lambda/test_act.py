@@ -36,6 +36,7 @@ from etcd_lifecycle.model import (
     Seed,
     SeedCluster,
     Stop,
+    TerminateRetained,
     TransferLeadership,
     Transition,
     Wait,
@@ -72,7 +73,7 @@ class Parts:
                 return etcd.part("add_learner", "promote", "remove", "transfer_leadership")
 
         return Actor(
-            self.part("complete"),
+            self.part("complete", "terminate_retained"),
             self.part("create_seed", "mark_created", "record_member", "forget_member"),
             self.part("hand_over", "withdraw"),
             Endpoints(),
@@ -254,3 +255,23 @@ def test_to_wait_or_stop_is_nothing_to_carry_out(parts, nothing):
 def test_an_outcome_tells_its_detail_where_it_has_one():
     assert str(Outcome(Result.DONE)) == "done"
     assert str(Outcome(Result.NOT_NOW, "busy")) == "refused for now: busy"
+
+
+@pytest.mark.parametrize(("there", "result"), [(True, Result.DONE), (False, Result.ALREADY)])
+def test_a_retained_instance_is_terminated_through_the_group(parts, there, result):
+    parts.answers["terminate_retained"] = there
+
+    assert parts.actor().act(TerminateRetained("i-4"), THREE).result is result
+    assert parts.asked == [("terminate_retained", "i-4")]
+
+
+def test_both_hooks_are_completed_where_either_may_hold_and_the_member_stays(parts):
+    """The state of an instance with a new root volume does not tell which hook holds it."""
+    seen = view(Slot(), Slot(), Slot(instance="ReplacingRootVolume:Wait"))
+    action = CompleteHook("i-3", Transition.TERMINATING, HookResult.CONTINUE)
+
+    assert parts.actor().act(action, seen).result is Result.DONE
+    assert parts.asked == [
+        ("complete", "i-3", Transition.TERMINATING, HookResult.CONTINUE),
+        ("complete", "i-3", Transition.LAUNCHING, HookResult.CONTINUE),
+    ]

@@ -3,7 +3,17 @@
 import json
 
 import pytest
-from etcd_lifecycle.events import Hint, Ignored, Malformed, read_event, read_message
+from etcd_lifecycle.events import (
+    OVERRIDE_SECONDS,
+    Hint,
+    Ignored,
+    Malformed,
+    OverrideError,
+    read_event,
+    read_message,
+    read_override,
+)
+from etcd_lifecycle.model import NoticeKind, Override
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +80,52 @@ def test_the_test_notification_of_a_new_hook_is_ignored():
     }
 
     assert isinstance(read_event(notification, GROUP), Ignored)
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_what_ec2_says_of_an_instance_is_a_hint_that_says_it(kind):
+    event = {
+        "source": "aws.ec2",
+        "detail-type": kind.value,
+        "detail": {"instance-id": "i-1", "instance-action": "terminate"},
+    }
+
+    read = read_event(event, GROUP)
+    assert read == Hint("aws.ec2", kind.value, "i-1")
+    assert read.notice is kind
+    assert isinstance(read_event({**event, "detail": {}}, GROUP), Malformed)
+
+
+def test_other_hints_are_no_notice():
+    assert read_event(TICK, GROUP).notice is None
+    assert read_event(LIFECYCLE, GROUP).notice is None
+
+
+ORDER = {"remove": "i-3", "operator": "somebody", "reason": "its disk is broken"}
+
+
+def test_an_order_of_an_operator_holds_for_a_while():
+    assert read_override(ORDER, 100.0) == Override(
+        "i-3", "somebody", "its disk is broken", 100.0 + OVERRIDE_SECONDS
+    )
+    assert read_override({**ORDER, "seconds": 60}, 100.0).expires == 160.0
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        (None, "must be an object"),
+        ({**ORDER, "remove": " "}, "override.remove is"),
+        ({**ORDER, "operator": None}, "override.operator is None"),
+        ({"remove": "i-3", "operator": "somebody"}, "override.reason is None"),
+        ({**ORDER, "seconds": 0}, "override.seconds is 0"),
+        ({**ORDER, "seconds": "60"}, "override.seconds is '60'"),
+        ({**ORDER, "seconds": 1e9}, "up to 86400"),
+    ],
+)
+def test_an_order_that_lacks_something_is_refused_and_told_what(order, told):
+    with pytest.raises(OverrideError, match=told):
+        read_override(order, 100.0)
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ class Reconciler:
     def __init__(self):
         self.asked = []
 
-    def run(self, run_id, seconds_left):
+    def run(self, run_id, seconds_left, notices):
         self.asked.append("run")
 
     def keep_held(self):

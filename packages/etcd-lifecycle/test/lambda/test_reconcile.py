@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 import pytest
 from cluster_views import NOW, POLICY, Slot, member_id, view, with_member
 from etcd_lifecycle.act import Outcome, Result
+from etcd_lifecycle.auto_scaling import GroupDescription
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import (
     AddLearner,
     CompleteHook,
     HookResult,
+    Notice,
+    NoticeKind,
+    Override,
     Promote,
     RemoveMember,
     SnapshotPolicy,
@@ -19,13 +23,8 @@ from etcd_lifecycle.model import (
     TakeSnapshot,
     Transition,
 )
-from etcd_lifecycle.reconcile import (
-    HEARTBEAT_SECONDS,
-    POLL_SECONDS,
-    REFUSAL_SECONDS,
-    ROUND_SECONDS,
-    Reconciler,
-)
+from etcd_lifecycle.pace import POLL_SECONDS, REFUSAL_SECONDS, ROUND_SECONDS
+from etcd_lifecycle.reconcile import HEARTBEAT_SECONDS, Reconciler
 from etcd_lifecycle.snapshot import EXPECTED_RATE, RESERVE_SECONDS
 from etcd_lifecycle.telemetry import Telemetry
 
@@ -79,7 +78,7 @@ class Scene:
         self.log.append("describe")
         if "describe" in self.failing:
             raise OutOfOrderError
-        return self.views[0].desired, self.views[0].instances
+        return GroupDescription(self.views[0].desired, self.views[0].instances)
 
     def heartbeat(self, instance_id, transition):
         self.log.append(("heartbeat", instance_id, transition))
@@ -89,7 +88,7 @@ class Scene:
 
     # The observer
 
-    def observe(self, desired, instances, now):
+    def observe(self, desired, instances, now, *, retains):
         self.log.append("observe")
         if "observe" in self.failing:
             raise OutOfOrderError
@@ -140,6 +139,12 @@ class Scene:
     def _is_ours(self):
         return self.ours.pop(0) if self.ours else True
 
+    def record_notice(self, instance_id, notice):
+        self.log.append((instance_id, notice))
+
+    def forget_override(self):
+        self.log.append("forget override")
+
     def record(self, entry):
         self.log.append("record")
         self.entries.append(entry)
@@ -164,8 +169,8 @@ class Scene:
             sleep=self.sleep,
         )
 
-    def run(self):
-        self.reconciler.run("run-1", lambda: self.left)
+    def run(self, notices=None):
+        self.reconciler.run("run-1", lambda: self.left, notices)
         return self
 
     def count(self, what):
@@ -562,3 +567,53 @@ def test_a_policy_without_something_that_takes_them_is_a_mistake():
 
     with pytest.raises(ValueError, match="nothing to take them"):
         scene.run()
+
+
+# --- what EC2 says, and what an operator orders ---------------------------------------------------
+
+
+def test_what_ec2_says_of_instances_of_the_group_is_recorded_before_the_look():
+    scene = Scene([SETTLED])
+    scene.run({"i-1": NoticeKind.INTERRUPTION, "i-of-others": NoticeKind.INTERRUPTION})
+
+    assert scene.log[:3] == [
+        "describe",
+        ("i-1", Notice(NoticeKind.INTERRUPTION, NOW)),
+        "acquire",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "forgotten"),
+    [(Result.DONE, 1), (Result.ALREADY, 1), (Result.UNKNOWN, 0), (Result.NOT_NOW, 0)],
+)
+def test_an_operators_order_holds_once(result, forgotten):
+    ordered = replace(SETTLED, override=Override("i-3", "somebody", "broken", NOW + 60))
+    scene = Scene([ordered, ordered, SETTLED], outcomes=[Outcome(result)]).run()
+
+    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.count("forget override") == forgotten
+    removed = [entry for entry in scene.entries if "RemoveMember" in entry.action]
+    assert all("somebody ordered it: broken" in entry.reason for entry in removed)
+
+
+def test_another_removal_does_not_use_up_an_operators_order():
+    ordered = replace(REMOVES, override=Override("i-9", "somebody", "broken", NOW + 60))
+    scene = Scene([ordered, ordered, SETTLED]).run()
+
+    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.count("forget override") == 0
+
+
+def test_an_instance_of_which_either_hook_may_hold_gets_both_heartbeats_and_is_let_go_once():
+    waits = view(Slot(), Slot(), Slot(instance="ReplacingRootVolume:Wait"))
+    scene = Scene([waits]).run()
+
+    assert scene.heartbeats == ["i-3", "i-3"]
+    assert scene.actions == [CompleteHook("i-3", Transition.TERMINATING, HookResult.CONTINUE)]
+
+
+def test_what_was_done_and_is_not_to_be_seen_yet_is_done_again_only_after_a_pause():
+    scene = Scene([SYNCED, SYNCED, SYNCED, SETTLED]).run()
+
+    assert scene.pauses == [0, POLL_SECONDS, POLL_SECONDS]

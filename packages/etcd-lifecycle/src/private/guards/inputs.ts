@@ -6,7 +6,8 @@ import { refuse } from '../findings';
 
 /** Each prop for itself: names, ports, the runtime. */
 export function guardInputs(scope: IConstruct, settings: Settings): void {
-  const { clusterName, clientPort, peerPort, runtime, securityGroups } = settings;
+  const { clusterName, clientPort, peerPort, runtime, securityGroups, removal, replacementFirst } =
+    settings;
   if (!Token.isUnresolved(clusterName) && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(clusterName)) {
     refuse(
       scope,
@@ -30,6 +31,14 @@ export function guardInputs(scope: IConstruct, settings: Settings): void {
     refuse(
       scope,
       `runtime is ${runtime.name}; the function is written in Python, for 3.10 or newer`,
+    );
+  }
+  const { deadline, atDeadline } = removal ?? {};
+  if (!replacementFirst && (deadline !== undefined || atDeadline !== undefined)) {
+    refuse(
+      scope,
+      'removal.replacementFirst is false, so that no member waits for its replacement: leave out ' +
+        'removal.deadline and removal.atDeadline',
     );
   }
   if (securityGroups?.length === 0) {

@@ -42,7 +42,7 @@ export function guardTimes(scope: IConstruct, settings: Settings): void {
   }
   const longest = Math.min(MOST_HEARTBEAT_TIMEOUTS * heartbeat, LONGEST_WAIT);
   for (const [name, deadline] of Object.entries({
-    replacementDeadline: settings.replacementDeadline.toSeconds(),
+    'removal.deadline': settings.replacementDeadline.toSeconds(),
     launchDeadline: launch,
   })) {
     if (deadline >= longest) {

@@ -27,7 +27,7 @@ def group(name):
 
 
 def describe(name):
-    desired, instances = group(name).describe()
+    desired, instances, _ = group(name).describe()
     return {"desired": desired, "instances": [dataclasses.asdict(one) for one in instances]}
 
 

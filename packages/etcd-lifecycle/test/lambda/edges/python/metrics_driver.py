@@ -61,6 +61,6 @@ def _of_an_invocation(certificate):
     vars(function._clients)["secretsmanager"] = SecretsManager(json.dumps(secret))
     scene = Scene([view(Slot(), Slot(), Slot())])
     function._make_reconciler = lambda: scene.reconciler
-    scene.reconciler.run = lambda run_id, seconds_left: None
+    scene.reconciler.run = lambda *_: None
     function.handle(TICK, "run-1", float("inf"))
     return [json.loads(line) for line in output.getvalue().splitlines()]
