@@ -1,6 +1,7 @@
 import type { Duration } from 'aws-cdk-lib';
 import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { EtcdAlarms } from './etcd-alarms';
@@ -129,6 +130,14 @@ export interface EtcdLifecycleProps {
    * @default RetentionDays.THREE_MONTHS
    */
   readonly logRetention?: RetentionDays;
+
+  /**
+   * The key with which the queues, the table, the log and the function's environment are encrypted.
+   * Those who send and read are allowed to use it, as far as its policy can be changed here. The stack
+   * must have a Region, since that of the table's key has to be known.
+   * @default - keys of AWS
+   */
+  readonly encryptionKey?: IKey;
 
   /**
    * Further environment variables of the function. They win over those that the construct sets.

@@ -1,7 +1,7 @@
 import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
@@ -30,8 +30,9 @@ import { guardSnapshots } from './private/guards/snapshots';
 import { guardTimes } from './private/guards/times';
 import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, nameHooks } from './private/lifecycle-hooks';
+import { acknowledgeRuntime } from './private/nag';
 import { addSecurityGroup, connect } from './private/network';
-import { grantFunction } from './private/permissions';
+import { grantFunction, grantKey } from './private/permissions';
 import { prepareGroup } from './private/removal';
 import { grantSnapshots, snapshotEnvironment } from './private/snapshots';
 
@@ -96,26 +97,31 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     addHooks(this, group, hooks, settings.heartbeatTimeout);
     prepareGroup(this, group, settings);
 
+    const key = settings.encryptionKey;
+    const queueEncryption = key
+      ? { encryption: QueueEncryption.KMS, encryptionMasterKey: key }
+      : { encryption: QueueEncryption.SQS_MANAGED };
     this.table = new TableV2(this, 'Table', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.STRING },
       billing: Billing.onDemand(),
       timeToLiveAttribute: 'expires',
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      encryption: key && TableEncryptionV2.customerManagedKey(key),
       // It knows that the cluster has existed, and so keeps it from being seeded twice.
       removalPolicy: RemovalPolicy.RETAIN,
     });
     this.deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
       fifo: true,
       contentBasedDeduplication: true,
-      encryption: QueueEncryption.SQS_MANAGED,
+      ...queueEncryption,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
     });
     this.queue = new Queue(this, 'Queue', {
       fifo: true,
       contentBasedDeduplication: true,
-      encryption: QueueEncryption.SQS_MANAGED,
+      ...queueEncryption,
       enforceSSL: true,
       // A failed run blocks the cluster's queue for this long, so it is no longer than it must be.
       visibilityTimeout: settings.timeout.plus(Duration.seconds(10)),
@@ -123,6 +129,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     });
     this.logGroup = new LogGroup(this, 'Log', {
       retention: settings.logRetention,
+      encryptionKey: key,
       removalPolicy: RemovalPolicy.DESTROY,
     });
 
@@ -146,7 +153,9 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       logGroup: this.logGroup,
       role,
       environment: this.environment(),
+      environmentEncryption: key,
     });
+    acknowledgeRuntime(this.function);
     this.connections = this.function.connections;
     this.grantAll(role);
     connect(this.connections, settings.autoScalingGroup, settings);
@@ -274,7 +283,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private grantAll(role: Role): void {
-    const { autoScalingGroup, clusterName, tls, auth, snapshots } = this.settings;
+    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
     grantFunction(this, role, {
       autoScalingGroup,
       table: this.table,
@@ -285,5 +294,8 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
     auth?.grantRead(role);
+    if (encryptionKey) {
+      grantKey(this, role, encryptionKey);
+    }
   }
 }

@@ -1,10 +1,12 @@
-import { Stack } from 'aws-cdk-lib';
+import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { acknowledgeWildcard } from './nag';
 
 /** What the function works on. */
 export interface FunctionResources {
@@ -26,6 +28,11 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     resource: 'parameter',
     resourceName: `${on.parameterPrefix.slice(1)}/*`,
   });
+  const group = stack.formatArn({
+    service: 'autoscaling',
+    resource: 'autoScalingGroup:*:autoScalingGroupName',
+    resourceName: on.autoScalingGroup.autoScalingGroupName,
+  });
   // No describe call can be limited to a resource.
   allow(
     [
@@ -41,11 +48,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
       'autoscaling:RecordLifecycleActionHeartbeat',
       'autoscaling:TerminateInstanceInAutoScalingGroup',
     ],
-    stack.formatArn({
-      service: 'autoscaling',
-      resource: 'autoScalingGroup:*:autoScalingGroupName',
-      resourceName: on.autoScalingGroup.autoScalingGroupName,
-    }),
+    group,
   );
   allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
   on.autoScalingGroup.addToRolePolicy(
@@ -68,5 +71,35 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
       'ec2:UnassignPrivateIpAddresses',
     ],
     '*',
+  );
+  const ofOne = 'Of one cluster only.';
+  acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
+  acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
+  acknowledgeWildcard(role, 'Resource', parameters, ofOne);
+  acknowledgeWildcard(on.autoScalingGroup.role, 'Resource', parameters, ofOne);
+}
+
+/** Lets the function, its log and the rules use the key. */
+export function grantKey(scope: Construct, role: Role, key: IKey): void {
+  const stack = Stack.of(scope);
+  key.grantEncryptDecrypt(role);
+  for (const action of ['kms:GenerateDataKey*', 'kms:ReEncrypt*']) {
+    acknowledgeWildcard(role, 'Action', action, 'Actions of one kind, on one key.');
+  }
+  // The log belongs to its service, which is told whose log it is (CloudWatch Logs user guide,
+  // "Encrypt log data using AWS Key Management Service").
+  key.grantEncryptDecrypt(
+    new ServicePrincipal(`logs.${stack.region}.amazonaws.com`, {
+      conditions: {
+        ArnLike: {
+          'kms:EncryptionContext:aws:logs:arn': stack.formatArn({
+            service: 'logs',
+            resource: 'log-group',
+            resourceName: '*',
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          }),
+        },
+      },
+    }),
   );
 }

@@ -1,6 +1,7 @@
 import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
 import { EtcdSnapshotFailure, type EtcdSnapshots } from '../etcd-snapshots';
 import { seconds } from './defaults';
+import { acknowledgeWildcard } from './nag';
 
 /** What the function's environment says of snapshots. */
 export function snapshotEnvironment(snapshots: EtcdSnapshots | undefined): Record<string, string> {
@@ -29,7 +30,9 @@ export function grantSnapshots(
   }
   const { bucket, prefix, keep } = snapshots;
   const folder = [...(prefix === undefined ? [] : [prefix]), clusterName].join('/');
-  const objects = [bucket.arnForObjects(`${folder}/*`)];
+  const object = bucket.arnForObjects(`${folder}/*`);
+  const objects = [object];
+  acknowledgeWildcard(role, 'Resource', object, 'The snapshots of one cluster only.');
   const actions = ['s3:PutObject', 's3:AbortMultipartUpload'];
   role.addToPolicy(new PolicyStatement({ actions, resources: objects }));
   if (keep !== undefined) {
