@@ -74,6 +74,7 @@ new Package(workspace, {
     `@aws-sdk/client-sqs@${VERSIONS.awsSdk}`,
     `@jest/globals@${VERSIONS.jest}`,
     `aws-cdk-lib@${VERSIONS.awsCdkLib}`,
+    'cdk-nag@3.0.2',
     `constructs@${VERSIONS.constructs}`,
     'fast-xml-parser@^5.0.0',
     `typescript@${VERSIONS.typescript}`,

@@ -190,6 +190,11 @@ export class Workspace extends javascript.NodeProject {
         { exec: `node --import tsx ${demo}/main.ts`, receiveArgs: true },
       ],
     });
+    this.addTask('picture:dashboard', {
+      description: "Draw the picture of the construct's dashboard again",
+      env: { ...QUIET, TSX_TSCONFIG_PATH: `${demo}/tsconfig.json`, CDK_VALIDATION: 'false' },
+      steps: [{ exec: SETUP }, { exec: `node --import tsx ${demo}/dashboard-picture.ts` }],
+    });
   }
 
   private addLerna(): void {

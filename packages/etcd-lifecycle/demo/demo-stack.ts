@@ -1,4 +1,4 @@
-import { type App, Duration, SecretValue, Stack } from 'aws-cdk-lib';
+import { Annotations, type App, Duration, SecretValue, Stack } from 'aws-cdk-lib';
 import { AutoScalingGroup, HealthChecks } from 'aws-cdk-lib/aws-autoscaling';
 import {
   InstanceType,
@@ -94,6 +94,8 @@ export class DemoStack extends Stack {
         bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),
       },
     });
+    // Its endpoints are on this machine.
+    Annotations.of(this.lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noWayToAws');
     autoScalingGroup.addUserData(
       ...this.lifecycle.bootstrapCommands({
         dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,

@@ -1,6 +1,11 @@
 export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
+export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
-export { EtcdLifecycle, type EtcdLifecycleProps, type EtcdPorts } from './etcd-lifecycle';
+export { EtcdLifecycle } from './etcd-lifecycle';
+export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
+export { ETCD_METRICS_NAMESPACE, EtcdMetrics } from './etcd-metrics';
+export type { EtcdPorts } from './etcd-ports';
+export { type EtcdRemoval, EtcdRemovalAtDeadline } from './etcd-removal';
 export { EtcdSnapshotFailure, type EtcdSnapshots } from './etcd-snapshots';
 export { EtcdTls } from './etcd-tls';
 export { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';

@@ -32,8 +32,8 @@ export function newApp(directory = 'shared'): App {
 export class ClusterStack extends Stack {
   public readonly vpc = new Vpc(this, 'Vpc');
 
-  constructor(app = newApp(), id = 'Stack') {
-    super(app, id);
+  constructor(app = newApp(), id = 'Stack', region?: string) {
+    super(app, id, { env: { region } });
   }
 
   /** A group of three whose launch template has all that the construct needs. */

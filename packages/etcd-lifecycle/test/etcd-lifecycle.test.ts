@@ -333,6 +333,7 @@ describe('the function', () => {
         QUORATE_CLIENT_PORT: '2379',
         QUORATE_PEER_PORT: '2380',
         QUORATE_REPLACEMENT_DEADLINE: '3600',
+        QUORATE_AT_DEADLINE: 'proceed',
         QUORATE_LAUNCH_DEADLINE: '1800',
         QUORATE_TLS_SECRET: { Ref: secret },
       },
@@ -348,7 +349,7 @@ describe('the function', () => {
       vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS, onePerAz: true },
       logRetention: RetentionDays.ONE_YEAR,
       ports: { client: 12379, peer: 12380 },
-      replacementDeadline: Duration.hours(2),
+      removal: { deadline: Duration.hours(2) },
       launchDeadline: Duration.minutes(10),
       environment: { QUORATE_STALE_GRACE: '120', QUORATE_LAUNCH_DEADLINE: '90' },
     });
@@ -885,8 +886,9 @@ describe('what cannot work is refused at synthesis', () => {
     ],
     [
       'too short a heartbeat timeout for the runs of the function',
-      { heartbeatTimeout: seconds(209), timeout: seconds(90) },
-      'and a run of 90 s apart, and one may be lost: make it at least 210 s',
+      { heartbeatTimeout: seconds(216), timeout: seconds(90) },
+      'a run of 90 s and the 7 s of a quorum that does not answer apart, and one may be lost: make ' +
+        'it at least 217 s',
     ],
     ['a time-out below 30 s', { timeout: seconds(29) }, 'timeout is 29 s; the function needs 30'],
     ['a time-out above 15 minutes', { timeout: seconds(901) }, 'Lambda takes at most 900'],
@@ -897,8 +899,8 @@ describe('what cannot work is refused at synthesis', () => {
     ],
     [
       'a replacement deadline that Auto Scaling does not wait for',
-      { replacementDeadline: seconds(20_000), heartbeatTimeout: seconds(200) },
-      'replacementDeadline is 20000 s, but with a heartbeatTimeout of 200 s Auto Scaling ends ' +
+      { removal: { deadline: seconds(20_000) }, heartbeatTimeout: seconds(200) },
+      'removal.deadline is 20000 s, but with a heartbeatTimeout of 200 s Auto Scaling ends ' +
         'the wait after 20000 s: make it shorter',
     ],
     [
@@ -909,7 +911,7 @@ describe('what cannot work is refused at synthesis', () => {
     ],
     [
       'a replacement deadline of two days',
-      { replacementDeadline: Duration.days(2), heartbeatTimeout: Duration.hours(2) },
+      { removal: { deadline: Duration.days(2) }, heartbeatTimeout: Duration.hours(2) },
       'Auto Scaling ends the wait after 172800 s',
     ],
   ];
@@ -925,14 +927,14 @@ describe('what cannot work is refused at synthesis', () => {
     ['a name that only the deployment knows', { clusterName: Fn.importValue('name') }],
     ['the lowest and the highest port', { ports: { client: 1, peer: 65535 } }],
     ['Python 3.10', { runtime: Runtime.PYTHON_3_10 }],
-    ['the shortest times', { heartbeatTimeout: seconds(150), timeout: seconds(30) }],
+    ['the shortest times', { heartbeatTimeout: seconds(157), timeout: seconds(30) }],
     ['the longest times', { heartbeatTimeout: seconds(7200), timeout: seconds(900) }],
-    ['no wait for a replacement', { replacementDeadline: seconds(0) }],
+    ['no wait for a replacement', { removal: { deadline: seconds(0) } }],
     [
       'the longest deadlines',
       {
         heartbeatTimeout: seconds(200),
-        replacementDeadline: seconds(19_999),
+        removal: { deadline: seconds(19_999) },
         launchDeadline: seconds(19_999),
       },
     ],

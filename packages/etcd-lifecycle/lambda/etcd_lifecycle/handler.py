@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
+from .certificate import earliest_end
 from .dependency import Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .events import Message
+    from .model import NoticeKind
 
 T = TypeVar("T")
 
@@ -228,25 +230,26 @@ class Function:
         self.settings = settings
         self.telemetry = Telemetry(settings.cluster)
         self._clients = clients()
-        self._secrets = Dependency("Secrets Manager", is_failure)
-        self._sqs = Dependency("SQS", is_failure)
+        self._dependencies: list[Dependency] = []
+        self._secrets = self._depend_on("Secrets Manager")
+        self._sqs = self._depend_on("SQS")
         self._group = AutoScalingGroup(
             settings.group,
             settings.hooks,
             (self._clients.autoscaling, self._clients.ec2),
-            (Dependency("Auto Scaling", is_failure), Dependency("EC2", is_failure)),
+            (self._depend_on("Auto Scaling"), self._depend_on("EC2")),
         )
         self._journal = Journal(
             settings.table,
             settings.cluster,
             self._clients.dynamodb,
-            Dependency("DynamoDB", is_failure),
+            self._depend_on("DynamoDB"),
         )
         self._joins = JoinParameters(
             settings.parameter_prefix,
             settings.cluster,
             self._clients.ssm,
-            Dependency("SSM", is_failure),
+            self._depend_on("SSM"),
         )
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
@@ -254,6 +257,10 @@ class Function:
         self._secrets_read_at = float("-inf")
         self._endpoints = self._make_endpoints()
         self._reconciler = self._make_reconciler()
+
+    def _depend_on(self, service: str) -> Dependency:
+        self._dependencies.append(Dependency(service, is_failure))
+        return self._dependencies[-1]
 
     def _make_store(self) -> SnapshotStore | None:
         snapshots = self.settings.snapshots
@@ -264,7 +271,7 @@ class Function:
             snapshots.prefix,
             self.settings.cluster,
             lambda: self._clients.s3,
-            Dependency("S3", is_failure),
+            self._depend_on("S3"),
         )
 
     def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
@@ -312,6 +319,14 @@ class Function:
             if not any(hints):
                 return
             notices = {one.instance_id: one.notice for one in hints if one and one.notice}
+        try:
+            self._run(run_id, deadline, notices)
+        finally:
+            self.telemetry.circuits(
+                [one.name for one in self._dependencies if one.breaker.state != "CLOSED"]
+            )
+
+    def _run(self, run_id: str, deadline: float, notices: Mapping[str, NoticeKind]) -> None:
         try:
             self._refresh_secrets()
         except Exception as error:
@@ -406,10 +421,18 @@ class Function:
             "QUORATE_AUTH_SECRET", settings.auth_secret, read_credentials
         )
         self._secrets_read_at = now
+        if tls:
+            self._tell_end(tls)
         if (tls, credentials) != (self._tls, self._credentials):
             self._tls, self._credentials = tls, credentials
             self._endpoints = self._make_endpoints()
             self._reconciler = self._make_reconciler()
+
+    def _tell_end(self, tls: TlsMaterial) -> None:
+        try:
+            self.telemetry.certificate_ends(earliest_end(f"{tls.ca_pem}\n{tls.certificate_pem}"))
+        except ValueError as error:
+            self.telemetry.log("WARNING", f"it is not known when the certificate ends: {error}")
 
     def _read_secret(
         self, variable: str, secret_id: str | None, read: Callable[[str], T]

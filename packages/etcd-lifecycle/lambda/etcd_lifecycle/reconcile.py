@@ -30,6 +30,7 @@ from .plan import plan
 from .snapshot import expected_seconds
 from .telemetry import PassMetrics
 from .view_json import digest
+from .vitals import take_vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -277,6 +278,7 @@ class Reconciler:
                 duration=self.clock() - started,
             )
         )
+        self.telemetry.vital(take_vitals(view, self.policy, started))
 
     def _see_group(self) -> GroupDescription:
         """The group as it is, once every instance that our hooks hold has had its heartbeat."""

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TextIO
+
+    from .vitals import Vitals
 
 NAMESPACE: Final = "Quorate"
 """The namespace of the metrics."""
@@ -108,6 +110,35 @@ class Telemetry:
             },
             {"Cluster": self._cluster},
         )
+
+    def vital(self, vitals: Vitals) -> None:
+        """Write the signs of trouble, with the dimension ``Cluster``."""
+        metrics: dict[str, tuple[str, float]] = {
+            "OldestLearner": ("Seconds", vitals.oldest_learner),
+            "Refusals": ("Count", vitals.refusals),
+        }
+        if vitals.snapshot_age is not None:
+            metrics["SnapshotAge"] = ("Seconds", vitals.snapshot_age)
+        self._emit(metrics, {"Cluster": self._cluster})
+
+    def circuits(self, open_ones: Sequence[str]) -> None:
+        """Count the services whose circuit is open, with the dimension ``Cluster``.
+
+        Args:
+            open_ones: The names of the services, which are logged.
+        """
+        if open_ones:
+            self.log("WARNING", f"not called for now, as it failed: {', '.join(open_ones)}")
+        self._emit({"OpenCircuits": ("Count", len(open_ones))}, {"Cluster": self._cluster})
+
+    def certificate_ends(self, end: float) -> None:
+        """Write for how long the function's certificate is valid, with the dimension ``Cluster``.
+
+        Args:
+            end: When it ends, in seconds since the epoch.
+        """
+        left = end - self._clock()
+        self._emit({"CertificateSeconds": ("Seconds", left)}, {"Cluster": self._cluster})
 
     def snapshot_stored(self, size: int, seconds: float) -> None:
         """Write the metrics of a snapshot that was stored, with the dimension ``Cluster``.

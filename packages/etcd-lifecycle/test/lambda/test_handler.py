@@ -6,6 +6,7 @@ import traceback
 import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
+from etcd_lifecycle.dependency import FAILURE_THRESHOLD
 from etcd_lifecycle.etcd import Credentials, TlsMaterial
 from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
@@ -25,6 +26,7 @@ from etcd_lifecycle.model import (
     SnapshotPolicy,
     Transition,
 )
+from python_retry import CircuitOpenError
 
 REQUIRED = {
     "QUORATE_CLUSTER": "main",
@@ -470,3 +472,40 @@ class TestWhatIsTold:
 
         assert journal.overrides == []
         assert buried == [body]
+
+
+class TestCircuits:
+    """Every run tells which services are not called for now, also one that fails by them."""
+
+    @staticmethod
+    def counts(capsys):
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [line["OpenCircuits"] for line in lines if "OpenCircuits" in line]
+
+    def test_a_run_tells_that_none_is_open(self, function, clock, capsys):
+        function.handle(TICK, "run", clock.now + 60)
+        assert self.counts(capsys) == [0]
+
+    def test_a_run_that_fails_tells_it_too(self, function, clock, capsys):
+        function.secrets.allowed = False
+        for one in function._dependencies[:2]:
+            for _ in range(FAILURE_THRESHOLD):
+                one.breaker.record_failure()
+        with pytest.raises(CircuitOpenError):
+            function.handle(TICK, "run", clock.now + 60)
+        assert self.counts(capsys) == [2]
+
+    def test_a_message_that_is_no_reason_to_look_tells_nothing(self, function, clock, capsys):
+        function.handle({"source": "aws.ec2", "detail-type": "x", "detail": {}}, "run", clock.now)
+        assert self.counts(capsys) == []
+
+
+def test_a_certificate_of_which_the_end_is_not_known_does_not_end_the_run(
+    function, clock, capsys, monkeypatch
+):
+    settings = Settings.read({**REQUIRED, "QUORATE_TLS_SECRET": "the secret"})
+    monkeypatch.setattr(function, "settings", settings)
+    function.secrets.value = json.dumps(CERTIFICATE)
+    function.handle(TICK, "run", clock.now + 60)
+    assert function.reconciler.asked == ["run"]
+    assert "it is not known when the certificate ends: there is no" in capsys.readouterr().out

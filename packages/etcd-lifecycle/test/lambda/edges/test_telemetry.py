@@ -5,6 +5,7 @@ import json
 
 import pytest
 from etcd_lifecycle.telemetry import PassMetrics, Telemetry
+from etcd_lifecycle.vitals import Vitals
 
 
 @pytest.fixture
@@ -95,3 +96,32 @@ def test_the_metrics_of_a_snapshot(telemetry, stream):
     assert stored["SnapshotSize"] == 4096
     assert stored["SnapshotDuration"] == 1.5
     assert (stored["SnapshotFailures"], failed["SnapshotFailures"]) == (0, 1)
+
+
+def values(line):
+    check_embedded_metrics(line)
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Cluster"]]
+    return {name: value for name, value in line.items() if name not in {"_aws", "Cluster"}}
+
+
+def test_the_signs_of_trouble(telemetry, stream):
+    telemetry.vital(Vitals(oldest_learner=90.5, refusals=2, snapshot_age=3600.0))
+    telemetry.vital(Vitals(oldest_learner=0, refusals=0, snapshot_age=None))
+    assert [values(line) for line in lines(stream)] == [
+        {"OldestLearner": 90.5, "Refusals": 2, "SnapshotAge": 3600.0},
+        {"OldestLearner": 0, "Refusals": 0},
+    ]
+
+
+def test_open_circuits_are_counted_and_named(telemetry, stream):
+    telemetry.circuits([])
+    telemetry.circuits(["EC2", "SSM"])
+    none, named, two = lines(stream)
+    assert (values(none), values(two)) == ({"OpenCircuits": 0}, {"OpenCircuits": 2})
+    assert named["message"] == "not called for now, as it failed: EC2, SSM"
+
+
+def test_the_end_of_the_certificate_is_told_as_the_time_that_is_left(telemetry, stream):
+    telemetry.certificate_ends(1732428000.125 + 86400)
+    (line,) = lines(stream)
+    assert values(line) == {"CertificateSeconds": 86400.0}

@@ -1,0 +1,74 @@
+import type { Duration } from 'aws-cdk-lib';
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+
+/** Who is told of trouble, and from when on something is trouble. */
+export interface EtcdAlarms {
+  /**
+   * Whether there are alarms at all.
+   * @default true
+   */
+  readonly enabled?: boolean;
+
+  /**
+   * Where alarms are sent, and their end too.
+   * @default - nowhere: they can only be looked at
+   */
+  readonly topic?: ITopic;
+
+  /**
+   * How long a hook may hold an instance.
+   * @default - 15 minutes more than the longer one of both deadlines
+   */
+  readonly hookHeld?: Duration;
+
+  /**
+   * How long a member may be a learner.
+   * @default Duration.minutes(10)
+   */
+  readonly learnerStalled?: Duration;
+
+  /**
+   * How old the last snapshot may be.
+   * @default - twice the interval of the snapshots, if there is one
+   */
+  readonly snapshotAge?: Duration;
+
+  /**
+   * How long before its end the function's certificate should have been replaced.
+   * @default Duration.days(14)
+   */
+  readonly certificateEnds?: Duration;
+}
+
+/** The alarms of a cluster. Each one's description says what to do. */
+export interface EtcdAlarmSet {
+  /** Nobody has looked at the cluster for five minutes. */
+  readonly silent: Alarm;
+  /** No quorum has answered for five minutes. */
+  readonly quorumLost: Alarm;
+  /** Something is not as it can be by itself: a person has to decide. */
+  readonly stopped: Alarm;
+  /** A member that is to go, or is gone, cannot be removed safely. */
+  readonly guardRefused: Alarm;
+  /** A hook has held an instance for too long. */
+  readonly hookHeld: Alarm;
+  /** A member does not get beyond being a learner. */
+  readonly learnerStalled: Alarm;
+  /** An alarm of etcd stands for a member: NOSPACE or CORRUPT. */
+  readonly memberAlarm: Alarm;
+  /** A message could not be worked on. */
+  readonly deadLetters: Alarm;
+  /** The function fails. */
+  readonly functionErrors: Alarm;
+  /** The function takes nearly all of its time. */
+  readonly functionSlow: Alarm;
+  /** A service of AWS fails so often that it is not called for now. */
+  readonly circuitOpen: Alarm;
+  /** The function's certificate ends soon; with TLS. */
+  readonly certificateEnds?: Alarm;
+  /** A snapshot failed; with snapshots. */
+  readonly snapshotFailed?: Alarm;
+  /** The last snapshot is too old; with snapshots that are taken by their age. */
+  readonly snapshotOld?: Alarm;
+}

@@ -1,0 +1,34 @@
+import type { AutoScalingGroup, CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IConstruct } from 'constructs';
+import { refuse } from '../findings';
+
+/** What the group must have and must not do, as the members are its instances. */
+export function guardGroup(scope: IConstruct, autoScalingGroup: AutoScalingGroup): void {
+  try {
+    // Both are got from the launch template, and may be unknown to it.
+    void autoScalingGroup.role;
+    void autoScalingGroup.connections;
+  } catch (cause) {
+    refuse(
+      scope,
+      'the group\'s launch template needs "role" and "securityGroup", which the construct gives ' +
+        'what the members need',
+      cause,
+    );
+  }
+  const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
+  if (group.cfnOptions.creationPolicy?.resourceSignal) {
+    refuse(
+      scope,
+      'the group waits for signals of its instances, and they wait for this function, which is ' +
+        'only made after the group: remove "signals" from the group',
+    );
+  }
+  if (group.cfnOptions.updatePolicy?.autoScalingReplacingUpdate?.willReplace) {
+    refuse(
+      scope,
+      'the update policy of the group replaces it as a whole, and all members with it: use ' +
+        'UpdatePolicy.rollingUpdate()',
+    );
+  }
+}

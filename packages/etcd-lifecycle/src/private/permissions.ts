@@ -1,0 +1,105 @@
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { acknowledgeWildcard } from './nag';
+
+/** What the function works on. */
+export interface FunctionResources {
+  readonly autoScalingGroup: AutoScalingGroup;
+  readonly table: ITableV2;
+  readonly deadLetterQueue: IQueue;
+  readonly logGroup: ILogGroup;
+  /** The part of the SSM parameters' names that is the cluster's own. */
+  readonly parameterPrefix: string;
+}
+
+/** Lets the function call what it calls, and the members read their join configuration. */
+export function grantFunction(scope: Construct, role: Role, on: FunctionResources): void {
+  const stack = Stack.of(scope);
+  const allow = (actions: string[], ...resources: string[]) =>
+    role.addToPolicy(new PolicyStatement({ actions, resources }));
+  const parameters = stack.formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: `${on.parameterPrefix.slice(1)}/*`,
+  });
+  const group = stack.formatArn({
+    service: 'autoscaling',
+    resource: 'autoScalingGroup:*:autoScalingGroupName',
+    resourceName: on.autoScalingGroup.autoScalingGroupName,
+  });
+  // No describe call can be limited to a resource.
+  allow(
+    [
+      'autoscaling:DescribeAutoScalingGroups',
+      'autoscaling:DescribeWarmPool',
+      'ec2:DescribeInstances',
+    ],
+    '*',
+  );
+  allow(
+    [
+      'autoscaling:CompleteLifecycleAction',
+      'autoscaling:RecordLifecycleActionHeartbeat',
+      'autoscaling:TerminateInstanceInAutoScalingGroup',
+    ],
+    group,
+  );
+  allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
+  on.autoScalingGroup.addToRolePolicy(
+    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+  );
+  allow(
+    ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    on.table.tableArn,
+  );
+  allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
+  on.logGroup.grantWrite(role);
+  // What Lambda itself does in the function's name to reach the network.
+  allow(
+    [
+      'ec2:CreateNetworkInterface',
+      'ec2:DescribeNetworkInterfaces',
+      'ec2:DescribeSubnets',
+      'ec2:DeleteNetworkInterface',
+      'ec2:AssignPrivateIpAddresses',
+      'ec2:UnassignPrivateIpAddresses',
+    ],
+    '*',
+  );
+  const ofOne = 'Of one cluster only.';
+  acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
+  acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
+  acknowledgeWildcard(role, 'Resource', parameters, ofOne);
+  acknowledgeWildcard(on.autoScalingGroup.role, 'Resource', parameters, ofOne);
+}
+
+/** Lets the function, its log and the rules use the key. */
+export function grantKey(scope: Construct, role: Role, key: IKey): void {
+  const stack = Stack.of(scope);
+  key.grantEncryptDecrypt(role);
+  for (const action of ['kms:GenerateDataKey*', 'kms:ReEncrypt*']) {
+    acknowledgeWildcard(role, 'Action', action, 'Actions of one kind, on one key.');
+  }
+  // The log belongs to its service, which is told whose log it is (CloudWatch Logs user guide,
+  // "Encrypt log data using AWS Key Management Service").
+  key.grantEncryptDecrypt(
+    new ServicePrincipal(`logs.${stack.region}.amazonaws.com`, {
+      conditions: {
+        ArnLike: {
+          'kms:EncryptionContext:aws:logs:arn': stack.formatArn({
+            service: 'logs',
+            resource: 'log-group',
+            resourceName: '*',
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          }),
+        },
+      },
+    }),
+  );
+}

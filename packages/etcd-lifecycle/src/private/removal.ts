@@ -1,0 +1,46 @@
+import { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IConstruct } from 'constructs';
+import { EtcdRemovalAtDeadline } from '../etcd-removal';
+import type { Settings } from './defaults';
+import { refuse } from './findings';
+
+/** Makes the group work as the removal of members asks for. */
+export function prepareGroup(
+  scope: IConstruct,
+  group: CfnAutoScalingGroup,
+  { replacementFirst, atDeadline }: Settings,
+): void {
+  if (replacementFirst) {
+    launchBeforeTerminate(group);
+  }
+  if (atDeadline === EtcdRemovalAtDeadline.RETAIN) {
+    retain(scope, group);
+  }
+}
+
+/**
+ * Makes the group launch a replacement before it terminates a member. By default it does both at
+ * once, or terminates first (Auto Scaling user guide, "Instance maintenance policies").
+ *
+ * A policy that the group has already stands.
+ */
+function launchBeforeTerminate(group: CfnAutoScalingGroup): void {
+  const desired = Number(group.desiredCapacity ?? group.minSize);
+  group.instanceMaintenancePolicy ??= {
+    minHealthyPercentage: 100,
+    // One more than it wants, since members join one at a time anyhow.
+    maxHealthyPercentage: desired > 0 ? Math.min(200, 100 + Math.ceil(100 / desired)) : 200,
+  };
+}
+
+function retain(scope: IConstruct, group: CfnAutoScalingGroup): void {
+  // The oldest aws-cdk-lib that the package works with does not know it.
+  if (!('instanceLifecyclePolicy' in CfnAutoScalingGroup.prototype)) {
+    refuse(
+      scope,
+      'removal.atDeadline is RETAIN, but this version of aws-cdk-lib does not know the ' +
+        'instanceLifecyclePolicy of a group: use 2.276.0 or newer, or choose HOLD',
+    );
+  }
+  group.instanceLifecyclePolicy ??= { retentionTriggers: { terminateHookAbandon: 'retain' } };
+}

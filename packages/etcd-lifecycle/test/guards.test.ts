@@ -1,0 +1,456 @@
+import { describe, expect, test } from '@jest/globals';
+import { PythonRunner } from '@quorate/test-harness';
+import { Annotations as CdkAnnotations, Duration, Lazy } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import {
+  AutoScalingGroup,
+  type AutoScalingGroupProps,
+  CfnAutoScalingGroup,
+  OnDemandAllocationStrategy,
+  PoolState,
+  type WarmPoolOptions,
+} from 'aws-cdk-lib/aws-autoscaling';
+import {
+  GatewayVpcEndpointAwsService,
+  InstanceType,
+  InterfaceVpcEndpointAwsService,
+  LaunchTemplate,
+  MachineImage,
+  SecurityGroup,
+  SubnetType,
+  UserData,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import {
+  EtcdLifecycle,
+  type EtcdLifecycleProps,
+  type EtcdRemoval,
+  EtcdRemovalAtDeadline,
+  EtcdTls,
+} from '../src';
+import { RETRY_POLICIES } from '../src/private/guards/retries';
+import { ClusterStack } from './cluster-stack';
+import { LAMBDA_PATH } from './lambda/edges/python-path';
+
+const PATH = '/Stack/EtcdLifecycle';
+
+/** What is warned of at the construct. */
+function warnings(stack: ClusterStack): unknown[] {
+  return Annotations.fromStack(stack)
+    .findWarning(PATH, Match.anyValue())
+    .map(({ entry }) => entry.data);
+}
+
+/** What is warned of with a group of these props. */
+function warningsOf(props: Partial<AutoScalingGroupProps>): unknown[] {
+  const stack = new ClusterStack();
+  stack.addLifecycle({ autoScalingGroup: stack.addGroup('Group', props) });
+  return warnings(stack);
+}
+
+/** A launch template with all that the construct needs. */
+function template(stack: ClusterStack, spot = false): LaunchTemplate {
+  return new LaunchTemplate(stack, 'Template', {
+    instanceType: new InstanceType('m7g.medium'),
+    machineImage: MachineImage.latestAmazonLinux2023(),
+    securityGroup: new SecurityGroup(stack, 'Members', { vpc: stack.vpc }),
+    role: new Role(stack, 'Member', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') }),
+    userData: UserData.forLinux(),
+    ...(spot ? { spotOptions: {} } : {}),
+  });
+}
+
+function cfn(group: AutoScalingGroup): CfnAutoScalingGroup {
+  return group.node.defaultChild as CfnAutoScalingGroup;
+}
+
+describe('the capacity of the group', () => {
+  test('that leaves no room for a replacement is warned of', () => {
+    expect(warningsOf({ minCapacity: 3, maxCapacity: 3 })).toEqual([
+      'maxCapacity of the group is 3, which its 3 members fill, so that no replacement can be ' +
+        'launched before a member goes: make it at least 4 ' +
+        '[ack: @quorate/etcd-lifecycle:noSpareCapacity]',
+    ]);
+  });
+
+  test('is judged as it is in the end, not as it was when the construct was made', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    stack.addLifecycle({ autoScalingGroup });
+    cfn(autoScalingGroup).maxSize = '3';
+    expect(warnings(stack)).toEqual([expect.stringContaining('noSpareCapacity')]);
+  });
+
+  test('may be a choice: a warning can be acknowledged', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup('Group', { minCapacity: 4, maxCapacity: 4 });
+    const lifecycle = stack.addLifecycle({ autoScalingGroup });
+    for (const id of ['evenCapacity', 'noSpareCapacity']) {
+      CdkAnnotations.of(lifecycle).acknowledgeWarning(`@quorate/etcd-lifecycle:${id}`);
+    }
+    expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('the maintenance policy of the group', () => {
+  test.each([
+    [1, 200],
+    [3, 134],
+    [5, 120],
+    [7, 115],
+  ])('lets one of %d be launched before another goes', (minCapacity, maxHealthyPercentage) => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup('Group', { minCapacity, maxCapacity: 9 });
+    stack.addLifecycle({ autoScalingGroup });
+    Template.fromStack(stack).hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+      InstanceMaintenancePolicy: {
+        MinHealthyPercentage: 100,
+        MaxHealthyPercentage: maxHealthyPercentage,
+      },
+    });
+    // The service rounds either way; one more must fit in both cases.
+    expect(Math.floor((minCapacity * maxHealthyPercentage) / 100)).toBe(minCapacity + 1);
+  });
+
+  test('stands if there is one, and is warned of if it terminates first', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    cfn(autoScalingGroup).instanceMaintenancePolicy = Lazy.any({
+      produce: () => ({ minHealthyPercentage: 60, maxHealthyPercentage: 100 }),
+    });
+    stack.addLifecycle({ autoScalingGroup });
+    expect(warnings(stack)).toEqual([
+      expect.stringMatching(/has a maxHealthyPercentage of 100, so that .*:terminateFirst\]$/),
+    ]);
+  });
+});
+
+describe('removal', () => {
+  function synthesize(removal: EtcdRemoval, prepare: (group: AutoScalingGroup) => void = () => {}) {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    prepare(autoScalingGroup);
+    stack.addLifecycle({ autoScalingGroup, removal });
+    return Template.fromStack(stack);
+  }
+
+  function environment(removal: EtcdRemoval): unknown[] {
+    const [lambda] = Object.values(synthesize(removal).findResources('AWS::Lambda::Function'));
+    const variables = lambda?.Properties.Environment.Variables;
+    return [variables.QUORATE_REPLACEMENT_DEADLINE, variables.QUORATE_AT_DEADLINE];
+  }
+
+  const { PROCEED, HOLD, RETAIN } = EtcdRemovalAtDeadline;
+
+  test('waits for the replacement, for an hour by default', () => {
+    expect(environment({})).toEqual(['3600', 'proceed']);
+    expect(environment({ deadline: Duration.hours(2), atDeadline: HOLD })).toEqual([
+      '7200',
+      'hold',
+    ]);
+  });
+
+  test('waits for none, and leaves the group as it is, if it is not to', () => {
+    expect(environment({ replacementFirst: false })).toEqual(['0', 'proceed']);
+    synthesize({ replacementFirst: false }).hasResourceProperties(
+      'AWS::AutoScaling::AutoScalingGroup',
+      { InstanceMaintenancePolicy: Match.absent() },
+    );
+  });
+
+  test.each([{ deadline: Duration.hours(1) }, { atDeadline: HOLD }])(
+    'cannot wait and not wait: %j',
+    (removal) => {
+      expect(() => synthesize({ replacementFirst: false, ...removal })).toThrow(
+        'Stack/EtcdLifecycle: removal.replacementFirst is false, so that no member waits for its ' +
+          'replacement: leave out removal.deadline and removal.atDeadline',
+      );
+    },
+  );
+
+  test('that retains makes the group retain', () => {
+    const [, atDeadline] = environment({ atDeadline: RETAIN });
+    expect(atDeadline).toBe('retain');
+    synthesize({ atDeadline: RETAIN }).hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+      InstanceLifecyclePolicy: { RetentionTriggers: { TerminateHookAbandon: 'retain' } },
+    });
+    synthesize({ atDeadline: PROCEED }).hasResourceProperties(
+      'AWS::AutoScaling::AutoScalingGroup',
+      { InstanceLifecyclePolicy: Match.absent() },
+    );
+  });
+
+  test('that retains is refused by a CDK that cannot say so', () => {
+    const known = Object.getOwnPropertyDescriptor(
+      CfnAutoScalingGroup.prototype,
+      'instanceLifecyclePolicy',
+    ) as PropertyDescriptor;
+    Reflect.deleteProperty(CfnAutoScalingGroup.prototype, 'instanceLifecyclePolicy');
+    try {
+      expect(() => new ClusterStack().addLifecycle({ removal: { atDeadline: RETAIN } })).toThrow(
+        'Stack/EtcdLifecycle: removal.atDeadline is RETAIN, but this version of aws-cdk-lib does ' +
+          'not know the instanceLifecyclePolicy of a group: use 2.276.0 or newer, or choose HOLD',
+      );
+    } finally {
+      Object.defineProperty(CfnAutoScalingGroup.prototype, 'instanceLifecyclePolicy', known);
+    }
+  });
+
+  test('has the values that the function reads', async () => {
+    const source = [
+      'import json',
+      'from etcd_lifecycle.model import AtDeadline',
+      'print(json.dumps([one.value for one in AtDeadline]))',
+    ].join('\n');
+    const { stdout } = await PythonRunner.run(source, { pythonPath: LAMBDA_PATH });
+    expect(JSON.parse(stdout)).toEqual(Object.values(EtcdRemovalAtDeadline));
+  });
+});
+
+describe('times', () => {
+  const seconds = Duration.seconds;
+
+  test('too short for all attempts of a heartbeat are warned of', () => {
+    const stack = new ClusterStack();
+    stack.addLifecycle({ timeout: seconds(38) });
+    expect(warnings(stack)).toEqual([
+      'timeout does not fit the retries of a heartbeat. The attempts and sleeps of the retry ' +
+        'take up to 38.9 s, but the function is stopped after 38 s. Raise the time-out of the ' +
+        'function, or lower baseDelay, maxDelay or maxRetries. ' +
+        '[ack: @quorate/etcd-lifecycle:retriesCutShort]',
+    ]);
+  });
+
+  test('that fit are not', () => {
+    const stack = new ClusterStack();
+    stack.addLifecycle({ timeout: seconds(39) });
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('are judged by the numbers that the function really has', async () => {
+    const source = [
+      'import inspect, json',
+      'from etcd_lifecycle import aws, dependency',
+      'timeout = aws.CONNECT_TIMEOUT + aws.READ_TIMEOUT',
+      'call = inspect.signature(dependency.Dependency.call).parameters["attempts"].default',
+      'print(json.dumps([[n, dependency.BASE_DELAY, timeout]',
+      '                  for n in (dependency.HEARTBEAT_ATTEMPTS, call)]))',
+    ].join('\n');
+    const { stdout } = await PythonRunner.run(source, { pythonPath: LAMBDA_PATH });
+    expect(JSON.parse(stdout)).toEqual(
+      Object.values(RETRY_POLICIES).map((one) => [
+        one.maxRetries,
+        one.baseDelay,
+        one.attemptTimeout,
+      ]),
+    );
+  });
+});
+
+describe('spot instances', () => {
+  const WARNED = [expect.stringMatching(/^the group has spot instances, .*:spotInstances\]$/)];
+
+  test('of the launch template are warned of', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = new AutoScalingGroup(stack, 'Group', {
+      vpc: stack.vpc,
+      minCapacity: 3,
+      maxCapacity: 4,
+      launchTemplate: template(stack, true),
+    });
+    stack.addLifecycle({ autoScalingGroup });
+    expect(warnings(stack)).toEqual(WARNED);
+  });
+
+  test('by a price of the group are warned of', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = new AutoScalingGroup(stack, 'Group', {
+      vpc: stack.vpc,
+      minCapacity: 3,
+      maxCapacity: 4,
+      instanceType: new InstanceType('m7g.medium'),
+      machineImage: MachineImage.latestAmazonLinux2023(),
+      spotPrice: '0.05',
+    });
+    stack.addLifecycle({ autoScalingGroup });
+    expect(warnings(stack)).toEqual(WARNED);
+  });
+
+  test.each([
+    [0, false, WARNED],
+    [50, false, WARNED],
+    [100, false, []],
+    [undefined, false, []],
+    [undefined, true, WARNED],
+  ])('with %p %% on demand in a mixed group, spot template %p', (percentage, spot, expected) => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = new AutoScalingGroup(stack, 'Group', {
+      vpc: stack.vpc,
+      minCapacity: 3,
+      maxCapacity: 4,
+      mixedInstancesPolicy: {
+        launchTemplate: template(stack, spot),
+        instancesDistribution: {
+          onDemandAllocationStrategy: OnDemandAllocationStrategy.LOWEST_PRICE,
+          ...(percentage === undefined ? {} : { onDemandPercentageAboveBaseCapacity: percentage }),
+        },
+      },
+    });
+    stack.addLifecycle({ autoScalingGroup });
+    expect(warnings(stack)).toEqual(expected);
+  });
+});
+
+describe('a warm pool', () => {
+  function withPool(pool: WarmPoolOptions, bootstrapped = true) {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    const lifecycle = stack.addLifecycle({ autoScalingGroup, tls: EtcdTls.none() });
+    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noTls');
+    autoScalingGroup.addWarmPool(pool);
+    if (bootstrapped) {
+      autoScalingGroup.addUserData(...lifecycle.bootstrapCommands());
+    }
+    return stack;
+  }
+
+  const refused: [string, WarmPoolOptions][] = [
+    ['stops its instances', {}],
+    ['stops its instances', { poolState: PoolState.STOPPED }],
+    ['takes instances back', { poolState: PoolState.RUNNING, reuseOnScaleIn: true }],
+  ];
+  test.each(refused)('that %s is refused, also when it is added later', (what, pool) => {
+    expect(() => Template.fromStack(withPool(pool))).toThrow(
+      `Stack/EtcdLifecycle: the group has a warm pool, Stack/Group/WarmPool/Resource, that ${what}:`,
+    );
+  });
+
+  test.each([
+    [{ poolState: PoolState.RUNNING }, true],
+    [{ poolState: PoolState.HIBERNATED }, true],
+    [{}, false],
+  ])('like %j is warned of (bootstrapCommands: %p)', (pool, bootstrapped) => {
+    expect(warnings(withPool(pool, bootstrapped))).toEqual([
+      expect.stringMatching(/must start their members when they leave the pool.*:warmPool\]$/),
+    ]);
+  });
+
+  test('of another group is none of our business', () => {
+    const stack = new ClusterStack();
+    stack.addLifecycle();
+    stack.addGroup('Workers').addWarmPool();
+    expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('the members’ security group', () => {
+  function warningsWith(mutable: boolean, props: Partial<EtcdLifecycleProps> = {}): unknown[] {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup('Group', {
+      launchTemplate: new LaunchTemplate(stack, 'Template', {
+        instanceType: new InstanceType('m7g.medium'),
+        machineImage: MachineImage.latestAmazonLinux2023(),
+        securityGroup: SecurityGroup.fromSecurityGroupId(stack, 'Members', 'sg-1', { mutable }),
+        role: new Role(stack, 'Member', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') }),
+        userData: UserData.forLinux(),
+      }),
+    });
+    stack.addLifecycle({ autoScalingGroup, ...props });
+    return warnings(stack);
+  }
+
+  test('that takes no rules is warned of', () => {
+    expect(warningsWith(false, { ports: { client: 12379 } })).toEqual([
+      "the security groups of the members take no rules, so the function's was not admitted at " +
+        'port 12379: import them with "mutable: true", or admit it yourself ' +
+        '[ack: @quorate/etcd-lifecycle:notAdmitted]',
+    ]);
+  });
+
+  test('that takes them is not', () => {
+    expect(warningsWith(true)).toEqual([]);
+  });
+
+  test('may have admitted the function before', () => {
+    const stack = new ClusterStack();
+    const own = new SecurityGroup(stack, 'Own', { vpc: stack.vpc });
+    const launchTemplate = template(stack);
+    for (const name of ['one', 'two']) {
+      const autoScalingGroup = stack.addGroup(`Group-${name}`, { launchTemplate });
+      new EtcdLifecycle(stack, name === 'one' ? 'Other' : 'EtcdLifecycle', {
+        autoScalingGroup,
+        clusterName: name,
+        vpc: stack.vpc,
+        tls: stack.addTls(name),
+        securityGroups: [own],
+      });
+    }
+    expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('isolated subnets', () => {
+  function isolated(props: Partial<EtcdLifecycleProps> = {}) {
+    const stack = new ClusterStack();
+    const vpc = new Vpc(stack, 'Isolated', {
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'etcd', subnetType: SubnetType.PRIVATE_ISOLATED }],
+    });
+    stack.addLifecycle({
+      vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      ...props,
+    });
+    return { stack, vpc };
+  }
+
+  test('without endpoints are warned of, with all that the function needs', () => {
+    const { stack } = isolated();
+    expect(warnings(stack)).toEqual([
+      'the function runs in isolated subnets of Stack/Isolated, and the app has no VPC endpoint ' +
+        'there for autoscaling, dynamodb, ec2, secretsmanager, sqs, ssm: add them with ' +
+        'vpc.addInterfaceEndpoint() (addGatewayEndpoint() for dynamodb and s3), or choose subnets ' +
+        'with a way out by vpcSubnets [ack: @quorate/etcd-lifecycle:noWayToAws]',
+    ]);
+  });
+
+  test('need only the endpoints of what is used', () => {
+    const { stack } = isolated({ tls: EtcdTls.none() });
+    expect(warnings(stack)).toEqual([
+      expect.stringContaining('noTls'),
+      expect.stringContaining('for autoscaling, dynamodb, ec2, sqs, ssm:'),
+    ]);
+  });
+
+  test('need that of S3 with snapshots', () => {
+    const stack = new ClusterStack();
+    const vpc = Vpc.fromVpcAttributes(stack, 'There', {
+      vpcId: 'vpc-1',
+      availabilityZones: ['eu-central-1a'],
+      isolatedSubnetIds: ['subnet-1'],
+    });
+    const snapshots = { bucket: new Bucket(stack, 'Backups') };
+    stack.addLifecycle({ vpc, snapshots, vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED } });
+    expect(warnings(stack)).toEqual([expect.stringContaining('ec2, s3, secretsmanager, sqs')]);
+  });
+
+  test('with all endpoints are fine, those of another network do not count', () => {
+    const { stack, vpc } = isolated();
+    const { AUTOSCALING, EC2, SECRETS_MANAGER, SQS, SSM } = InterfaceVpcEndpointAwsService;
+    vpc.addGatewayEndpoint('dynamodb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
+    for (const service of [AUTOSCALING, EC2, SECRETS_MANAGER, SQS]) {
+      vpc.addInterfaceEndpoint(service.shortName, { service });
+    }
+    stack.vpc.addInterfaceEndpoint('ssm', { service: SSM });
+    const before = warnings(stack);
+    const complete = isolated();
+    complete.vpc.addGatewayEndpoint('dynamodb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
+    for (const service of [AUTOSCALING, EC2, SECRETS_MANAGER, SQS, SSM]) {
+      complete.vpc.addInterfaceEndpoint(service.shortName, { service });
+    }
+    expect(before).toEqual([expect.stringContaining('no VPC endpoint there for ssm:')]);
+    expect(warnings(complete.stack)).toEqual([]);
+  });
+});

@@ -1,0 +1,66 @@
+"""Runs the code that writes metrics, and tells which metrics it wrote."""
+
+import io
+import json
+from dataclasses import replace
+
+from cluster_views import NOW, POLICY, Slot, view
+from etcd_lifecycle.handler import Function, Settings
+from etcd_lifecycle.model import SnapshotPolicy, StoredSnapshot
+from etcd_lifecycle.telemetry import Telemetry
+from test_handler import REQUIRED, TICK, SecretsManager
+from test_reconcile import Scene
+from test_snapshot import Parts
+
+
+def written(certificate):
+    """Each metric as namespace, name, and dimensions with their values, by everything that writes.
+
+    Args:
+        certificate: The certificate of the function, in PEM form.
+    """
+    lines = [*_of_runs(), *_of_snapshots(), *_of_an_invocation(certificate)]
+    return sorted(
+        {
+            (
+                directive["Namespace"],
+                metric["Name"],
+                tuple((name, line[name]) for name in sorted(dimensions)),
+            )
+            for line in lines
+            if "_aws" in line
+            for directive in line["_aws"]["CloudWatchMetrics"]
+            for dimensions in directive["Dimensions"]
+            for metric in directive["Metrics"]
+        }
+    )
+
+
+def _of_runs():
+    settled = view(Slot(), Slot(), Slot())
+    snapshot = StoredSnapshot("key", 42, 1000, taken=NOW - 61, stored=NOW - 60)
+    backed_up = Scene(
+        [replace(settled, snapshot=snapshot)], policy=replace(POLICY, snapshots=SnapshotPolicy())
+    )
+    contradictory = Scene([replace(settled, foreign=("192.0.2.1",))])
+    return [*backed_up.run().lines, *contradictory.run().lines]
+
+
+def _of_snapshots():
+    stored, failed = Parts(), Parts(chunks=[])
+    stored.take()
+    failed.take()
+    return [*stored.lines, *failed.lines]
+
+
+def _of_an_invocation(certificate):
+    function = Function(Settings.read({**REQUIRED, "QUORATE_TLS_SECRET": "the secret"}))
+    output = io.StringIO()
+    function.telemetry = Telemetry("main", stream=output)
+    secret = {"ca": certificate, "certificate": certificate, "key": "the private key"}
+    vars(function._clients)["secretsmanager"] = SecretsManager(json.dumps(secret))
+    scene = Scene([view(Slot(), Slot(), Slot())])
+    function._make_reconciler = lambda: scene.reconciler
+    scene.reconciler.run = lambda *_: None
+    function.handle(TICK, "run-1", float("inf"))
+    return [json.loads(line) for line in output.getvalue().splitlines()]
