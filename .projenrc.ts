@@ -40,7 +40,6 @@ const pythonRetry = new Package(workspace, {
   name: 'python-retry',
   description: 'Dependency-free Python retry and circuit breaker for Lambdas in any CDK app',
   keywords: ['aws', 'cdk', 'lambda', 'python', 'retry', 'circuit-breaker', 'backoff', 'jitter'],
-  files: ['python', '!**/__pycache__'],
   commands: { 'python-retry': 'cli' },
   python: ['python'],
   pythonTests: ['test'],
@@ -58,15 +57,20 @@ new Package(workspace, {
   description: 'A CDK construct that lets an Auto Scaling group replace etcd members safely',
   keywords: ['aws', 'cdk', 'etcd', 'autoscaling', 'lifecycle-hook', 'quorum', 'kubernetes'],
   files: ['bootstrap', 'lambda', '!**/__pycache__'],
+  commands: { 'etcd-lifecycle': 'cli' },
   cdk: true,
   python: ['lambda'],
   pythonTests: ['test'],
   devFolders: ['demo', 'chaos'],
   programFolders: ['demo', 'chaos'],
   peerDeps: [`aws-cdk-lib@^${VERSIONS.awsCdkLibFloor}`, `constructs@^${VERSIONS.constructsFloor}`],
-  devDeps: [
+  // For the command line only: the construct does not load them.
+  deps: [
     `@aws-sdk/client-dynamodb@${VERSIONS.awsSdk}`,
+    `@aws-sdk/client-lambda@${VERSIONS.awsSdk}`,
     `@aws-sdk/client-s3@${VERSIONS.awsSdk}`,
+  ],
+  devDeps: [
     `@aws-sdk/client-sqs@${VERSIONS.awsSdk}`,
     `@jest/globals@${VERSIONS.jest}`,
     `aws-cdk-lib@${VERSIONS.awsCdkLib}`,

@@ -15,8 +15,8 @@ export interface PackageOptions {
   readonly siblings?: Package[];
   /** Sibling packages that only the tests need. */
   readonly devSiblings?: Package[];
-  /** What the npm package holds besides `lib`. */
-  readonly files: string[];
+  /** What the npm package holds besides `lib`. @default - nothing */
+  readonly files?: string[];
   /** Entry points besides the main one: sub-path to module under `src`, without extension. */
   readonly entryPoints?: Record<string, string>;
   /** Commands that the package installs: name to module under `src`, without extension. */
@@ -56,7 +56,7 @@ export class Package extends javascript.NodeProject {
       copyrightOwner: 'The Quorate Authors',
       authorName: 'The Quorate Authors',
       authorOrganization: true,
-      repository: 'https://github.com/quorate/quorate.git',
+      repository: 'git+https://github.com/quorate/quorate.git',
       repositoryDirectory: outdir,
       npmAccess: javascript.NpmAccess.PUBLIC,
       entrypoint: 'lib/index.js',
@@ -82,8 +82,15 @@ export class Package extends javascript.NodeProject {
 
     this.tasks.addEnvironment('PATH', workspace.binariesPath('../..'));
     this.package.addVersion(currentVersion(this.outdir));
+    this.package.addField('type', 'commonjs');
     this.package.addField('types', 'lib/index.d.ts');
-    this.package.addField('files', ['lib', '!lib/**/*.tsbuildinfo', ...options.files]);
+    this.package.addField('files', [
+      'lib',
+      '!lib/**/*.tsbuildinfo',
+      // They lead to the sources, which are in the maps of the JavaScript but not in the package.
+      '!lib/**/*.d.ts.map',
+      ...(options.files ?? []),
+    ]);
     if (options.optionalPeers) {
       this.package.addField(
         'peerDependenciesMeta',

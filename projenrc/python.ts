@@ -79,6 +79,8 @@ export function addPython(workspace: Project): void {
                 ...['ANN', 'ARG001', 'BLE001', 'D', 'INP001', 'PERF203', 'PLC0415', 'PLR0913'],
                 ...['PLR0917', 'PLW0108', 'S101', 'S311', 'S603', 'T201'],
               ],
+              // Code of a user's, not of a package; `context` has no type of its own.
+              'examples/**': ['ANN401', 'INP001', 'S310'],
               // Programs for other programs: they run what they are given, and print.
               'packages/test-harness/python/*': ['INP001', 'S102', 'T201'],
               // One emitted module with a fixed positional surface: its functions and its class are

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 /** Versions that more than one package uses, in one place. */
 export const VERSIONS = {
+  apiExtractor: '7.60.1',
+  attw: '0.18.5',
   awsCdkLib: '2.276.0',
   awsCdkLibFloor: '2.262.0',
   awsSdk: '^3.1000.0',
@@ -13,11 +15,17 @@ export const VERSIONS = {
   jest: '^30.5.2',
   lerna: '^9.0.7',
   projen: '0.103.25',
+  publint: '0.3.25',
+  pyright: '1.1.414',
   swcCore: '1.16.18',
   swcJest: '^0.2.39',
   tsx: '^4.23.15',
+  typedoc: '0.28.20',
+  typedocMarkdown: '4.14.1',
   typescript: '~5.9.3',
   typesNode: '^20.19.0',
+  // The newest that runs on Node 20.
+  verdaccio: '6.5.2',
 } as const;
 
 /** The oldest Node.js that is supported. */

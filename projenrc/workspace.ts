@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { JsonFile, javascript } from 'projen';
 import { addCi } from './ci';
 import type { Package } from './package';
 import { Projenrc } from './projenrc';
+import { addPublishing, RELEASE_FOLDER } from './publishing';
 import { addPython } from './python';
 import { NODE_FLOOR, TEST_TIMEOUT_MS, VERSIONS } from './versions';
 
@@ -39,17 +40,24 @@ export class Workspace extends javascript.NodeProject {
       copyrightOwner: 'The Quorate Authors',
       authorName: 'The Quorate Authors',
       authorOrganization: true,
-      repository: 'https://github.com/quorate/quorate.git',
+      repository: 'git+https://github.com/quorate/quorate.git',
       devDeps: [
+        `@arethetypeswrong/cli@${VERSIONS.attw}`,
         `@biomejs/biome@${VERSIONS.biome}`,
+        `@microsoft/api-extractor@${VERSIONS.apiExtractor}`,
         `@swc/core@${VERSIONS.swcCore}`,
         `@swc/jest@${VERSIONS.swcJest}`,
         `@types/node@${VERSIONS.typesNode}`,
         `constructs@${VERSIONS.constructs}`,
         `jest@${VERSIONS.jest}`,
         `lerna@${VERSIONS.lerna}`,
+        `publint@${VERSIONS.publint}`,
+        `pyright@${VERSIONS.pyright}`,
         `tsx@${VERSIONS.tsx}`,
+        `typedoc@${VERSIONS.typedoc}`,
+        `typedoc-plugin-markdown@${VERSIONS.typedocMarkdown}`,
         `typescript@${VERSIONS.typescript}`,
+        `verdaccio@${VERSIONS.verdaccio}`,
       ],
       allowScripts: ['@parcel/watcher', '@swc/core', 'esbuild', 'nx', 'unrs-resolver'],
       jest: false,
@@ -79,7 +87,11 @@ export class Workspace extends javascript.NodeProject {
     this.package.addField('private', true);
     this.package.addField('workspaces', ['packages/*']);
     // Newer releases lack platform binaries in some registries.
-    this.package.addField('overrides', { 'unrs-resolver': '1.11.1' });
+    this.package.addField('overrides', {
+      'unrs-resolver': '1.11.1',
+      // verdaccio asks for it by a tag, which not every registry keeps.
+      'node-fetch': '2.7.0',
+    });
     this.package.addVersion('0.0.0');
     this.tasks.addEnvironment('PATH', this.binariesPath('.'));
     this.defaultTask?.exec('tsx .projenrc.ts');
@@ -95,7 +107,10 @@ export class Workspace extends javascript.NodeProject {
     addPython(this);
     this.addChecks();
     this.addLongSuites();
+    this.addMatrix();
+    this.addCrashTests();
     this.addBenchmarks();
+    addPublishing(this, SETUP);
     addCi(this);
   }
 
@@ -133,7 +148,7 @@ export class Workspace extends javascript.NodeProject {
     });
     new JsonFile(this, 'jest.config.json', {
       obj: {
-        projects: paths.map((path) => `<rootDir>/${path}`),
+        projects: [...paths, RELEASE_FOLDER].map((path) => `<rootDir>/${path}`),
         maxWorkers: 2,
         testTimeout: TEST_TIMEOUT_MS,
       },
@@ -148,11 +163,11 @@ export class Workspace extends javascript.NodeProject {
         cwd: this.outdir,
         stdio: 'inherit',
       });
-      // The stamp by which the set-up knows that nothing is left to install.
-      copyFileSync(
-        join(this.outdir, 'package-lock.json'),
-        join(this.outdir, 'node_modules', '.installed-lock.json'),
-      );
+      // The stamp by which the set-up knows that nothing is left to install. Made anew: where the
+      // folder was copied by links, writing in place would write in the other copies too.
+      const stamp = join(this.outdir, 'node_modules', '.installed-lock.json');
+      rmSync(stamp, { force: true });
+      copyFileSync(join(this.outdir, 'package-lock.json'), stamp);
     }
   }
 
@@ -263,13 +278,50 @@ export class Workspace extends javascript.NodeProject {
     });
     this.addTask('test:exhaustive', {
       description:
-        'Let the planner decide on every view of up to 4 members, and run each to its end',
+        'Let the planner decide on every state of up to 5 members, and follow each to its end',
       steps: [
         { exec: SETUP },
-        ...[1, 2, 3, 4].map((members) => ({
-          exec: `python packages/etcd-lifecycle/test/lambda/explore_plan.py --members ${members} --runs`,
-        })),
+        { exec: 'python packages/etcd-lifecycle/test/lambda/explore_plan.py --members 5 --rare 3' },
       ],
+    });
+  }
+
+  private addMatrix(): void {
+    this.addTask('test:matrix', {
+      description:
+        'Test every release of etcd, old ones too: plain, with TLS and with authentication',
+      env: QUIET,
+      steps: [
+        { exec: SETUP },
+        { exec: `${ETCD} all`, name: 'etcd' },
+        {
+          exec: "jest --ci --maxWorkers=2 --testMatch '<rootDir>/test/**/*.matrix.ts'",
+          cwd: 'packages/etcd-lifecycle',
+          receiveArgs: true,
+        },
+      ],
+    });
+  }
+
+  private addCrashTests(): void {
+    const jest =
+      'jest --ci --config packages/etcd-lifecycle/jest.config.json ' +
+      "--testMatch='**/test/crash/*.crash.ts' --maxWorkers=2";
+    const steps = [{ exec: SETUP }, { exec: ETCD }, { exec: jest, receiveArgs: true }];
+    this.addTask('test:crash', {
+      description: 'Kill the function before and after each of its side effects, in each scenario',
+      env: QUIET,
+      steps,
+    });
+    this.addTask('test:crash:sample', {
+      description: 'The same for a quarter of the side effects, in a quarter of the time',
+      env: { ...QUIET, QUORATE_CRASH_SAMPLE: '4' },
+      steps,
+    });
+    this.addTask('test:crash:record', {
+      description: 'Write the lists of side effects anew, after the function got other ones',
+      env: { ...QUIET, QUORATE_RECORD_SIDE_EFFECTS: '1' },
+      steps,
     });
   }
 
@@ -278,6 +330,14 @@ export class Workspace extends javascript.NodeProject {
       description: 'Compare python-retry with other packages, and write bench/results',
       steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
     });
+    this.addTask('bench:etcd-lifecycle', {
+      description: 'Measure the engine on real etcd, and write bench/results and the README',
+      env: { ...QUIET, TSX_TSCONFIG_PATH: 'tsconfig.dev.json' },
+      steps: [
+        { exec: SETUP },
+        { exec: 'node --import tsx bench/etcd-lifecycle/main.ts', receiveArgs: true },
+      ],
+    });
   }
 
   private addChecks(): void {
@@ -285,6 +345,7 @@ export class Workspace extends javascript.NodeProject {
       obj: {
         compilerOptions: {
           target: 'ES2022',
+          lib: ['ES2023'],
           module: 'node16',
           moduleResolution: 'node16',
           strict: true,
@@ -293,8 +354,9 @@ export class Workspace extends javascript.NodeProject {
           tsBuildInfoFile: '.cache/tsconfig.dev.tsbuildinfo',
           skipLibCheck: true,
           types: ['node'],
+          paths: { '@quorate/*': ['./packages/*/src/index.ts'] },
         },
-        include: ['.projenrc.ts', 'projenrc', 'bench'],
+        include: ['.projenrc.ts', 'projenrc', 'bench', 'release'],
       },
       readonly: false,
     });

@@ -1,8 +1,9 @@
 # Starts this instance's etcd member as the lifecycle function says: waits for the configuration that
-# it hands over in an SSM parameter, writes it to an environment file, and starts etcd.
+# it hands over in an SSM parameter, writes it to an environment file, and starts etcd. If that names a
+# snapshot, as the first member of a cluster that is recovered is told, its data is restored before.
 #
-# Runs in the user data of an instance. Needs curl, the AWS CLI and an etcd on PATH. The lines before
-# these set: parameter_prefix, scheme, client_port, peer_port, data_directory, environment_file,
+# Runs in the user data of an instance. Needs curl, the AWS CLI and an etcd on PATH, and to restore a
+# snapshot the etcdutl that comes with etcd. The lines before these set: parameter_prefix, scheme, client_port, peer_port, data_directory, environment_file,
 # poll_seconds, and the functions tls_settings and start_etcd.
 
 metadata_service="${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}"
@@ -33,6 +34,38 @@ setting() {
   printf '%s="%s"\n' "$1" "$(printf '%s' "$2" | sed 's/[\\"$`]/\\&/g')"
 }
 
+# The value of one variable of the join configuration; nothing if it does not set it.
+joined() {
+  printf '%s\n' "${join}" | sed -n "s/^$1=//p"
+}
+
+# Makes the data of the snapshot that the join configuration names; all of it or nothing.
+restore_data() {
+  snapshot=$(joined QUORATE_SNAPSHOT)
+  if [ -z "${snapshot}" ] || [ -e "${data_directory}/member" ]; then
+    return 0
+  fi
+  etcdutl version >/dev/null || {
+    echo "quorate: there is no etcdutl on PATH, which restores snapshots" >&2
+    return 1
+  }
+  echo "quorate: ${instance_id} restores ${snapshot}"
+  restoring="${data_directory}/restoring"
+  rm -rf "${restoring}" && mkdir "${restoring}" &&
+    aws s3 cp --only-show-errors --region "${region}" "${snapshot}" "${restoring}/snapshot.db" &&
+    etcdutl snapshot restore "${restoring}/snapshot.db" \
+      --data-dir "${restoring}/data" \
+      --name "$(joined ETCD_NAME)" \
+      --initial-cluster "$(joined ETCD_INITIAL_CLUSTER)" \
+      --initial-cluster-token "$(joined ETCD_INITIAL_CLUSTER_TOKEN)" \
+      --initial-advertise-peer-urls "${scheme}://${address}:${peer_port}" \
+      --bump-revision "$(joined QUORATE_BUMP_REVISION)" --mark-compacted &&
+    mv "${restoring}/data/member" "${data_directory}/member" &&
+    rm -rf "${restoring}" && return 0
+  echo "quorate: ${snapshot} was not restored; etcd is not started" >&2
+  return 1
+}
+
 instance_id=$(metadata instance-id) || exit 1
 address=$(metadata local-ipv4) || exit 1
 region=$(metadata placement/region) || exit 1
@@ -44,6 +77,7 @@ until join=$(join_configuration); do
   sleep "${poll_seconds}"
 done
 rm -f "${environment_file}.error"
+restore_data || exit 1
 
 {
   printf '%s\n' "${join}"

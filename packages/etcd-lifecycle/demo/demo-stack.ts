@@ -12,7 +12,13 @@ import {
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { type BootstrapTlsFiles, EtcdLifecycle, type EtcdSnapshots, EtcdTls } from '../src';
+import {
+  type BootstrapTlsFiles,
+  EtcdAuth,
+  EtcdLifecycle,
+  type EtcdSnapshots,
+  EtcdTls,
+} from '../src';
 
 /** What a stack with TLS needs. */
 export interface DemoTls {
@@ -31,6 +37,11 @@ export interface DemoStackProps {
    * @default - no TLS
    */
   readonly tls?: DemoTls;
+  /**
+   * The value of the secret with the user as whom the function logs in.
+   * @default - it does not log in
+   */
+  readonly auth?: Readonly<Record<string, string>>;
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
@@ -81,6 +92,7 @@ export class DemoStack extends Stack {
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       heartbeatTimeout: Duration.minutes(5),
       tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
+      auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
       snapshots: props.snapshots && {
         ...props.snapshots,

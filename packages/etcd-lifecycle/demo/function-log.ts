@@ -15,6 +15,8 @@ export interface LogLine {
   /** Why addresses that were asked gave no usable answer, by address. */
   readonly silent?: Readonly<Record<string, string>>;
   readonly instance?: string;
+  /** The digest of the view that was decided on. */
+  readonly view?: string;
 }
 
 const POLL_MS = 50;

@@ -4,6 +4,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
@@ -56,6 +58,11 @@ export interface LocalDeploymentProps {
    */
   readonly tls?: boolean | LocalDeploymentTls;
   /**
+   * The value of the secret with the user as whom the function logs in.
+   * @default - it does not log in
+   */
+  readonly auth?: Readonly<Record<string, string>>;
+  /**
    * The etcd that the instances run.
    * @default - what `resolveEtcd()` finds or builds
    */
@@ -85,6 +92,16 @@ export interface LocalDeploymentProps {
    * @default - nobody is told
    */
   readonly onEndpoints?: (emulator: string, autoScaling: string) => void;
+  /**
+   * Further environment variables of the instances, and so of etcd.
+   * @default - none
+   */
+  readonly instanceEnvironment?: Record<string, string>;
+  /**
+   * Directories with programs that the instances have, besides those that every one has.
+   * @default - none
+   */
+  readonly programs?: readonly string[];
   /**
    * Told of each step of the deployment.
    * @default - nobody is told
@@ -134,11 +151,16 @@ export class LocalDeployment {
 
   /** The group's name. */
   public groupName = '';
+  /** The function's name. */
+  public functionName = '';
+  /** The name of the table. */
+  public tableName = '';
   private certificates: EtcdCertificates | undefined;
   private ownCertificates: EtcdCertificates | undefined;
   private functionLog: FunctionLog | undefined;
   private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
+  private deployed: CdkDeployment | undefined;
   private sqs: SQSClient | undefined;
   private queueUrl = '';
   private deadLetterQueueUrl = '';
@@ -159,6 +181,16 @@ export class LocalDeployment {
   /** Process id of the emulator, whose children are the running functions. */
   public get emulatorPid(): number {
     return made(this.ministack).pid;
+  }
+
+  /** Environment variables for programs that use the AWS SDK, for what the emulator holds. */
+  public environment(): Record<string, string> {
+    return made(this.ministack).env();
+  }
+
+  /** The name or ARN of the one resource of a type whose logical id starts with `prefix`. */
+  public physicalId(type: string, prefix: string): string {
+    return physicalIdOf(made(this.deployed), type, prefix);
   }
 
   /** What the function logs. */
@@ -202,18 +234,24 @@ export class LocalDeployment {
     this.ticker = setInterval(() => this.track(this.tick()), seconds * 1000);
   }
 
-  /** Sends one tick as the schedule does. */
-  public async tick(): Promise<void> {
-    await this.send(
-      JSON.stringify({
-        version: '0',
-        id: randomUUID(),
-        'detail-type': 'Scheduled Event',
-        source: 'aws.events',
-        time: new Date().toISOString(),
-        detail: {},
-      }),
-    );
+  /** Sends no more ticks, and waits for the last one to be sent. */
+  public async stopTicks(): Promise<void> {
+    clearInterval(this.ticker);
+    await Promise.allSettled(this.ticks);
+  }
+
+  /** Sends one tick as the schedule does, and returns the message. */
+  public async tick(): Promise<string> {
+    const body = JSON.stringify({
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'Scheduled Event',
+      source: 'aws.events',
+      time: new Date().toISOString(),
+      detail: {},
+    });
+    await this.send(body);
+    return body;
   }
 
   /** Puts a message into the cluster's queue. */
@@ -228,12 +266,32 @@ export class LocalDeployment {
     );
   }
 
-  /** Takes the messages out of the dead-letter queue. */
+  /** Takes up to ten messages out of the dead-letter queue. */
   public async deadLetters(): Promise<string[]> {
-    const { Messages = [] } = await made(this.sqs).send(
-      new ReceiveMessageCommand({ QueueUrl: this.deadLetterQueueUrl, MaxNumberOfMessages: 10 }),
+    const sqs = made(this.sqs);
+    const QueueUrl = this.deadLetterQueueUrl;
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
     );
+    for (const { ReceiptHandle } of Messages) {
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
     return Messages.map((message) => message.Body ?? '');
+  }
+
+  /** How many messages are in the cluster's queue, those that are being handled included. */
+  public async queuedMessages(): Promise<number> {
+    const { Attributes = {} } = await made(this.sqs).send(
+      new GetQueueAttributesCommand({
+        QueueUrl: this.queueUrl,
+        AttributeNames: [
+          'ApproximateNumberOfMessages',
+          'ApproximateNumberOfMessagesNotVisible',
+          'ApproximateNumberOfMessagesDelayed',
+        ],
+      }),
+    );
+    return Object.values(Attributes).reduce((sum, number) => sum + Number(number), 0);
   }
 
   /**
@@ -279,8 +337,7 @@ export class LocalDeployment {
 
   /** Stops everything that was started, and removes what was written. */
   public async stop(): Promise<void> {
-    clearInterval(this.ticker);
-    await Promise.allSettled(this.ticks);
+    await this.stopTicks();
     this.functionLog?.stop();
     await this.journalFollower?.stop();
     this.sqs?.destroy();
@@ -304,6 +361,7 @@ export class LocalDeployment {
       clusterName: CLUSTER,
       size: props.size ?? 3,
       tls,
+      auth: props.auth,
       environment: props.environment,
       snapshots: props.snapshots,
       startCommand: props.startCommand,
@@ -320,19 +378,14 @@ export class LocalDeployment {
     const deployed = await CdkDeployment.deploy(ministack, assembly, STACK, {
       omitResourceTypes: OMITTED_RESOURCE_TYPES,
     });
-    this.queueUrl = physicalIdOf(deployed, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
-    this.deadLetterQueueUrl = physicalIdOf(
-      deployed,
-      'AWS::SQS::Queue',
-      'EtcdLifecycleDeadLetterQueue',
-    );
-    this.groupName = physicalIdOf(deployed, 'AWS::AutoScaling::AutoScalingGroup', 'Etcd');
+    this.deployed = deployed;
+    this.queueUrl = this.physicalId('AWS::SQS::Queue', 'EtcdLifecycleQueue');
+    this.deadLetterQueueUrl = this.physicalId('AWS::SQS::Queue', 'EtcdLifecycleDeadLetterQueue');
+    this.groupName = this.physicalId('AWS::AutoScaling::AutoScalingGroup', 'Etcd');
+    this.functionName = this.physicalId('AWS::Lambda::Function', 'EtcdLifecycleFunction');
+    this.tableName = this.physicalId('AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable');
     this.functionLog = FunctionLog.follow(ministack.logFile);
-    this.journalFollower = new JournalFollower(
-      ministack.clientConfig(),
-      physicalIdOf(deployed, 'AWS::DynamoDB::GlobalTable', 'EtcdLifecycleTable'),
-      CLUSTER,
-    );
+    this.journalFollower = new JournalFollower(ministack.clientConfig(), this.tableName, CLUSTER);
     progress('stack deployed by CloudFormation');
 
     const template = JSON.parse(readFileSync(join(assembly, `${STACK}.template.json`), 'utf8'));
@@ -345,9 +398,10 @@ export class LocalDeployment {
           environment: {
             ...ministack.env(),
             etcd_binary: etcdBinary,
+            ...props.instanceEnvironment,
             ...(this.certificates && { [TLS_DIRECTORY]: this.certificates.directory }),
           },
-          path: [dirname(ministack.python)],
+          path: [...(props.programs ?? []), dirname(ministack.python)],
         },
       }),
     );
@@ -378,7 +432,7 @@ export class LocalDeployment {
     };
   }
 
-  private track(tick: Promise<void>): void {
+  private track(tick: Promise<unknown>): void {
     const tracked = tick
       .catch((error) => this.failedTicks.push(error))
       .finally(() => this.ticks.delete(tracked));

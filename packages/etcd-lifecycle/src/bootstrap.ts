@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageFolder } from './package-folder';
 
 /** Where an instance keeps its etcd certificates. Shell variables in the paths are expanded. */
 export interface BootstrapTlsFiles {
@@ -53,8 +54,6 @@ export interface BootstrapCluster {
   readonly peerPort: number;
 }
 
-const SCRIPT = join(__dirname, '..', 'bootstrap', 'start-member.sh');
-
 /**
  * A member that is still catching up is not ready for long, which is no reason to kill it; and one
  * that cannot start keeps trying, until its launch is given up.
@@ -96,7 +95,7 @@ export function renderBootstrap(cluster: BootstrapCluster, options: BootstrapOpt
     `poll_seconds=${options.pollSeconds ?? 2}`,
     shellFunction('tls_settings', renderTls(options.tlsFiles)),
     shellFunction('start_etcd', start),
-    readFileSync(SCRIPT, 'utf8').trimEnd(),
+    readFileSync(join(packageFolder('bootstrap'), 'start-member.sh'), 'utf8').trimEnd(),
   ];
 }
 

@@ -191,6 +191,8 @@ const EVENTS = [
   'EC2 Instance Terminate Successful',
 ];
 
+const NOTICES = ['EC2 Spot Instance Interruption Warning', 'EC2 Instance Rebalance Recommendation'];
+
 /**
  * Looks after the membership of an etcd cluster whose members are the instances of an Auto Scaling
  * group.
@@ -566,10 +568,21 @@ export class EtcdLifecycle extends Construct implements IConnectable {
       resource: 'parameter',
       resourceName: `${this.parameterPrefix.slice(1)}/*`,
     });
-    // Neither describe call can be limited to a resource.
-    allow(['autoscaling:DescribeAutoScalingGroups', 'ec2:DescribeInstances'], '*');
+    // No describe call can be limited to a resource.
     allow(
-      ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'],
+      [
+        'autoscaling:DescribeAutoScalingGroups',
+        'autoscaling:DescribeWarmPool',
+        'ec2:DescribeInstances',
+      ],
+      '*',
+    );
+    allow(
+      [
+        'autoscaling:CompleteLifecycleAction',
+        'autoscaling:RecordLifecycleActionHeartbeat',
+        'autoscaling:TerminateInstanceInAutoScalingGroup',
+      ],
       stack.formatArn({
         service: 'autoscaling',
         resource: 'autoScalingGroup:*:autoScalingGroupName',
@@ -617,7 +630,10 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     };
   }
 
-  /** What it takes to write snapshots; to delete old ones only if that is wanted; never to read. */
+  /**
+   * What it takes to write snapshots; to delete old ones only if that is wanted; never to read. That
+   * is for the instances, which have the data anyhow: one of them restores it in a recovery.
+   */
   private grantSnapshots(role: Role): void {
     if (!this.snapshots) {
       return;
@@ -639,6 +655,10 @@ export class EtcdLifecycle extends Construct implements IConnectable {
     }
     // The parts of a multipart upload are encrypted with a data key, which is read for each.
     bucket.encryptionKey?.grant(role, 'kms:GenerateDataKey', 'kms:Decrypt');
+    this.autoScalingGroup.addToRolePolicy(
+      new PolicyStatement({ actions: ['s3:GetObject'], resources: objects }),
+    );
+    bucket.encryptionKey?.grant(this.autoScalingGroup, 'kms:Decrypt');
   }
 
   private addSecurityGroup(vpc: IVpc): SecurityGroup {
@@ -672,6 +692,12 @@ export class EtcdLifecycle extends Construct implements IConnectable {
         detailType: EVENTS,
         detail: { AutoScalingGroupName: [this.autoScalingGroup.autoScalingGroupName] },
       },
+      targets: [target],
+    });
+    new Rule(this, 'Notices', {
+      description: `EC2 is about to take instances, perhaps of the cluster ${this.clusterName}`,
+      // These events do not name the group: the function ignores other instances.
+      eventPattern: { source: ['aws.ec2'], detailType: NOTICES },
       targets: [target],
     });
     new Rule(this, 'Schedule', {

@@ -1,11 +1,12 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { getPythonRetryUtils } from '@quorate/python-retry';
+import { getPythonRetryUtils, type PythonRetryFeature } from '@quorate/python-retry';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
+import { packageFolder } from './package-folder';
 
-/** The Python that is deployed; the same folder in the sources and in the published package. */
-const LAMBDA_DIRECTORY = join(__dirname, '..', 'lambda');
+/** What the Python uses of the retry utilities. */
+const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'aws'];
 
 /** The handler of the function that runs the code of `createEtcdLifecycleLambdaCode`. */
 export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
@@ -21,7 +22,8 @@ export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
  * @returns an asset, a new one each time; the same sources give the same hash
  */
 export function createEtcdLifecycleLambdaCode(): Code {
-  return Code.fromAsset(LAMBDA_DIRECTORY, {
+  const sources = packageFolder('lambda');
+  return Code.fromAsset(sources, {
     // Of what is deployed, so that a cache beside the sources changes nothing.
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
@@ -29,7 +31,7 @@ export function createEtcdLifecycleLambdaCode(): Code {
       image: DockerImage.fromRegistry('scratch'),
       local: {
         tryBundle(directory: string): boolean {
-          bundle(directory);
+          bundle(sources, directory);
           return true;
         },
       },
@@ -37,12 +39,15 @@ export function createEtcdLifecycleLambdaCode(): Code {
   });
 }
 
-function bundle(directory: string): void {
-  const files = readdirSync(LAMBDA_DIRECTORY, { encoding: 'utf8', recursive: true });
+function bundle(sources: string, directory: string): void {
+  const files = readdirSync(sources, { encoding: 'utf8', recursive: true });
   for (const file of files.filter((name) => name.endsWith('.py'))) {
     const target = join(directory, file);
     mkdirSync(dirname(target), { recursive: true });
-    copyFileSync(join(LAMBDA_DIRECTORY, file), target);
+    copyFileSync(join(sources, file), target);
   }
-  writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils());
+  writeFileSync(
+    join(directory, 'python_retry.py'),
+    getPythonRetryUtils({ features: RETRY_FEATURES }),
+  );
 }

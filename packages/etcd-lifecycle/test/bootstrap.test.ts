@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -15,8 +16,15 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { LocalAutoScaling, type LocalInstance, Ministack } from '@quorate/test-harness';
+import {
+  EtcdCluster,
+  Etcdutl,
+  LocalAutoScaling,
+  type LocalInstance,
+  Ministack,
+} from '@quorate/test-harness';
 import { type BootstrapOptions, EtcdTls } from '../src';
 import { ClusterStack } from './cluster-stack';
 
@@ -253,6 +261,80 @@ describe('an instance', () => {
     await launch(userData({ ...START, dataDirectory: '/dev/null/data' }));
     expect(await end()).toBe(1);
     expect(consoleOutput()).toContain('/dev/null');
+  });
+});
+
+describe('an instance that is to restore a snapshot', () => {
+  const BUCKET = 'backups';
+  const restoreFrom = (key: string) => [
+    'ETCD_NAME=i-1',
+    'ETCD_INITIAL_CLUSTER=i-1=http://127.0.45.2:2380',
+    'ETCD_INITIAL_CLUSTER_STATE=existing',
+    'ETCD_INITIAL_CLUSTER_TOKEN=main@1',
+    `QUORATE_SNAPSHOT=s3://${BUCKET}/${key}`,
+    'QUORATE_BUMP_REVISION=1000',
+  ];
+  let tools: string;
+  let s3: S3Client;
+
+  beforeAll(async () => {
+    tools = dirname((await Etcdutl.resolve()).path);
+    s3 = new S3Client({ ...ministack.clientConfig(), forcePathStyle: true });
+    await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'damaged.db', Body: 'damaged' }));
+    await using member = await EtcdCluster.start({ baseAddress: '127.0.45.20', size: 1 });
+    await member.put('/key', 'value');
+    const [{ clientUrl } = { clientUrl: '' }] = member.members;
+    const response = await fetch(`${clientUrl}/v3/maintenance/snapshot`, {
+      method: 'POST',
+      body: '{}',
+    });
+    const blobs = (await response.text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => Buffer.from(JSON.parse(line).result.blob ?? '', 'base64'));
+    await s3.send(
+      new PutObjectCommand({ Bucket: BUCKET, Key: 'good.db', Body: Buffer.concat(blobs) }),
+    );
+  }, 60_000);
+  afterAll(() => s3?.destroy());
+
+  test.each(['bash -euo pipefail -c', 'sh -eu -c'])(
+    'has its data before etcd is started (%s)',
+    async (shell) => {
+      await launch(userData(START), { shell, path: [tools] });
+      await handOver(restoreFrom('good.db'));
+      expect(await end()).toBe(0);
+      expect(readdirSync(inRoot('data'))).toEqual(['member']);
+      expect(readdirSync(inRoot('data/member')).sort()).toEqual(['snap', 'wal']);
+      expect(consoleOutput()).toContain(`restores s3://${BUCKET}/good.db\n`);
+      expect(started().ETCD_INITIAL_CLUSTER_STATE).toBe('existing');
+    },
+  );
+
+  test.each([
+    ['is not there', 'gone.db', /404|Not Found/],
+    ['is damaged', 'damaged.db', /expected sha256|invalid|file size/i],
+  ])('starts no etcd if that %s, and says so', async (_, key, reason) => {
+    await launch(userData(START), { shell: 'sh -eu -c', path: [tools] });
+    await handOver(restoreFrom(key));
+    expect(await end()).toBe(1);
+    expect(consoleOutput()).toMatch(reason);
+    expect(consoleOutput()).toContain(
+      `quorate: s3://${BUCKET}/${key} was not restored; etcd is not started\n`,
+    );
+    expect(existsSync(inRoot('data/member'))).toBe(false);
+    expect(existsSync(inRoot('started'))).toBe(false);
+  });
+
+  test('says so if it has no etcdutl', async () => {
+    await launch(userData(START));
+    await handOver(restoreFrom('good.db'));
+    expect(await end()).toBe(1);
+    expect(consoleOutput()).toContain(
+      'quorate: there is no etcdutl on PATH, which restores snapshots\n',
+    );
+    expect(existsSync(inRoot('started'))).toBe(false);
   });
 });
 

@@ -186,12 +186,24 @@ describe('events and ticks', () => {
     expect(Properties.State).toBe('ENABLED');
   });
 
-  test('both go to the queue as they are: equal bodies would be dropped as duplicates', () => {
+  test('what EC2 says of its instances goes the same way', () => {
+    const { template } = standard;
+    const [, { Properties }] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleNotices');
+    expect(Properties.EventPattern).toEqual({
+      source: ['aws.ec2'],
+      'detail-type': [
+        'EC2 Spot Instance Interruption Warning',
+        'EC2 Instance Rebalance Recommendation',
+      ],
+    });
+  });
+
+  test('all go to the queue as they are: equal bodies would be dropped as duplicates', () => {
     const { template } = standard;
     const [queue] = only(template, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
     const rules = Object.values(template.findResources('AWS::Events::Rule'));
     expect(rules.map(({ Properties }) => Properties.Targets)).toEqual(
-      Array(2).fill([
+      Array(3).fill([
         {
           Arn: { 'Fn::GetAtt': [queue, 'Arn'] },
           Id: 'Target0',
@@ -228,10 +240,11 @@ describe('events and ticks', () => {
     });
   });
 
-  test('the queue admits the two rules, over TLS, and nobody else', () => {
+  test('the queue admits the three rules, over TLS, and nobody else', () => {
     const { template } = standard;
     const [queue] = only(template, 'AWS::SQS::Queue', 'EtcdLifecycleQueue');
     const [events] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleEvents');
+    const [notices] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleNotices');
     const [schedule] = only(template, 'AWS::Events::Rule', 'EtcdLifecycleSchedule');
     const [, { Properties }] = only(template, 'AWS::SQS::QueuePolicy', 'EtcdLifecycleQueue');
     const Resource = { 'Fn::GetAtt': [queue, 'Arn'] };
@@ -251,6 +264,7 @@ describe('events and ticks', () => {
         Condition: { Bool: { 'aws:SecureTransport': 'false' } },
       },
       admitted(events),
+      admitted(notices),
       admitted(schedule),
     ]);
   });
@@ -456,9 +470,11 @@ describe('the permissions', () => {
   const TABLE = '<EtcdLifecycleTable>';
   const FUNCTION = [
     'autoscaling:DescribeAutoScalingGroups on *',
+    'autoscaling:DescribeWarmPool on *',
     'ec2:DescribeInstances on *',
     `autoscaling:CompleteLifecycleAction on ${GROUP}`,
     `autoscaling:RecordLifecycleActionHeartbeat on ${GROUP}`,
+    `autoscaling:TerminateInstanceInAutoScalingGroup on ${GROUP}`,
     `ssm:PutParameter on ${PARAMETERS}`,
     `ssm:GetParameters on ${PARAMETERS}`,
     `ssm:DeleteParameters on ${PARAMETERS}`,
@@ -534,6 +550,19 @@ describe('the permissions', () => {
   test('of a member are to read the parameters of its cluster', () => {
     const { template } = standard;
     expect(permissions(template, 'GroupMember')).toEqual([`ssm:GetParameter on ${PARAMETERS}`]);
+  });
+
+  test('of a member with snapshots are to read them too, for a recovery', () => {
+    const stack = new ClusterStack();
+    const bucket = new Bucket(stack, 'Backups', { encryptionKey: new Key(stack, 'Key') });
+    stack.addLifecycle({ tls: EtcdTls.none(), snapshots: { bucket } });
+    expect(permissions(Template.fromStack(stack), 'GroupMember')).toEqual(
+      [
+        `ssm:GetParameter on ${PARAMETERS}`,
+        's3:GetObject on <Backups>/main/*',
+        'kms:Decrypt on <Key>',
+      ].sort(),
+    );
   });
 
   test('come from no managed policy, and only Lambda takes the function’s role', () => {

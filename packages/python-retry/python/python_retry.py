@@ -42,15 +42,14 @@ if TYPE_CHECKING:
     _Offer = tuple[int, float]
     # (calls, failures, slow calls) as a number and two bit sets; or (wall minus monotonic, slices
     # of (number, calls, failures, slow calls)).
-    _CountWindow = tuple[int, int, int]
-    _Slice = tuple[int, int, int, int]
-    _TimeWindow = tuple[float, tuple[_Slice, ...]]
+    _Window = tuple[Any, ...]
 
     class LambdaContext(Protocol):
         """What `context` must offer; Lambda's own context does."""
 
         def get_remaining_time_in_millis(self) -> int:
             """Return the milliseconds until the function is stopped."""
+            ...
 
     class MetricsLogger(Protocol):
         """What `metrics_logger` must offer; the keywords are those of Powertools' `Metrics`."""
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
 
         def random(self) -> float:
             """Return a number in [0, 1)."""
+            ...
 
     # <store>
     class CircuitStore(Protocol):
@@ -322,7 +322,7 @@ class CircuitOpenError(Exception):
 
     def __init__(self, name: str, retry_after: float) -> None:
         """Keep both values as `args`, so that the error can be copied and pickled."""
-        super().__init__(name, retry_after)
+        self.args = (name, retry_after)  # set here, it costs a third of what the base class takes
         self.name = name
         self.retry_after = retry_after
 
@@ -360,7 +360,7 @@ class _Circuit:
     closed_at: _Instant | None = None
     # </recovery>
     # <windows>
-    window: _CountWindow | _TimeWindow | None = None
+    window: _Window | None = None
     # </windows>
 
     def __init__(self, **fields: object) -> None:
@@ -553,14 +553,14 @@ _CLOCK_SHIFT = 5.0  # seconds between the two clocks that tell of a freeze or a 
 
 def _window_add(
     rules: CircuitBreaker,
-    window: _CountWindow | _TimeWindow | None,
+    window: _Window | None,
     failed: bool,
     slow: bool,
     now: _Instant,
-) -> tuple[bool, _CountWindow | _TimeWindow]:
+) -> tuple[bool, _Window]:
     """Return whether a rate was reached, and the window with one more outcome."""
     size = rules.window
-    after: _CountWindow | _TimeWindow
+    after: _Window
     if isinstance(size, int):
         calls, failures, slows = window or (0, 0, 0)
         keep = (1 << size) - 1
@@ -572,10 +572,10 @@ def _window_add(
     else:
         number = int(now[0] * _SLICES / (size or 1.0))
         shift = now[1] - now[0]
-        slices: tuple[_Slice, ...] = ()
+        slices: tuple[tuple[int, int, int, int], ...] = ()
         then: float | None = None
         if window is not None:
-            then, slices = window  # type: ignore[misc]
+            then, slices = window
         if then is None or abs(then - shift) > _CLOCK_SHIFT:
             slices = ()
         # Only what is not older than the window, however long no call came.
@@ -897,6 +897,9 @@ class CircuitBreaker:
             CircuitOpenError: The circuit refused the call.
             TypeError: The function returned an awaitable or a generator.
         """
+        if not self._circuit.clean and (seconds := self._refuses()):
+            # What follows would raise it too, at five times the cost.
+            raise CircuitOpenError(self.name or "unnamed", seconds)
         with self.acquire() as permit:
             value = function(*args, **kwargs)
             if value.__class__ not in _PLAIN and _is_pending(value):
@@ -950,15 +953,22 @@ class CircuitBreaker:
             permit = (self._circuit.generation, 0, self._clock())
         self._settle(outcome, permit)
 
-    def _refuses(self) -> bool:
-        """Tell, as `_circuit_step` would but without the lock, that an open circuit is not due."""
+    def _refuses(self) -> float:
+        """Return the seconds for which an open circuit, as `_circuit_step` would, refuses calls.
+
+        Without the lock; 0 when it is due, or when more than the state decides.
+        """
         state = self._circuit
-        return (
-            state.phase == _OPEN
-            and self._alone
-            and self._clock() - state.opened_at[0] < state.open_for
-            and self._wall() - state.opened_at[1] < state.open_for
-        )
+        if state.phase != _OPEN or not self._alone:
+            return 0.0
+        opened, opened_wall = state.opened_at
+        most = left = state.open_for
+        # `min` and `max` would cost more than the rest.
+        if (by_clock := most - (self._clock() - opened)) < left:
+            left = by_clock
+        if (by_wall := most - (self._wall() - opened_wall)) < left:
+            left = by_wall
+        return left if left > 0 else 0.0
 
     def _acquire(self, lease: float | None = None, *, retry: bool = False) -> _Permit | None:
         """Take a permit; None when the call must not be made."""
@@ -1618,7 +1628,7 @@ class _Attempts:
         self.raise_on_failure = raise_on_failure
         self.metrics_logger = metrics_logger
         self.clock = time.monotonic if clock is None else clock
-        self.sleep = time.sleep if sleep is None else sleep
+        self.sleep: Callable[[float], Any] = time.sleep if sleep is None else sleep
         # Draws from the operating system: execution environments that were restored from one
         # snapshot would share the state of a seeded generator.
         self.rng: RandomSource = random.SystemRandom() if rng is None else rng
@@ -1884,7 +1894,7 @@ class _Attempts:
                 if not hasattr(error, "add_note"):  # before Python 3.11
                     raise error
                 # </python310>
-                error.add_note(summary)
+                error.add_note(summary)  # type: ignore[attr-defined, unused-ignore]
                 raise error
             return None
         finally:
@@ -2326,7 +2336,7 @@ async def async_retry_call(
 
     _check_operation(operation)
     attempts = _Attempts(operation_name, raise_on_failure=True, **options)
-    sleep: Callable[[float], Any] = attempts.sleep
+    sleep = attempts.sleep
     if options.get("sleep") is None:
         sleep = asyncio.sleep
     error: Exception | None = None

@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Ministack, PythonRunner } from '@quorate/test-harness';
 import { getPythonRetryUtils } from '../src';
+
+const VENV_PYTHON = join(__dirname, '..', '..', '..', '.venv', 'bin', 'python');
 
 let directory: string;
 let ministack: Ministack;
@@ -14,7 +17,7 @@ beforeAll(async () => {
   writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils({ features: 'all' }));
   ministack = await Ministack.start();
   runner = await PythonRunner.start({
-    python: join(__dirname, '..', '..', '..', '.venv', 'bin', 'python'),
+    python: VENV_PYTHON,
     directory: join(__dirname, 'python'),
     pythonPath: [directory],
     module: 'dynamodb',
@@ -87,4 +90,25 @@ test('agrees with botocore on what is throttled and what is transient', async ()
     throttled: ['throttle'],
     transient: ['failure', 'throttle'], // botocore has PriorRequestNotComplete in both lists
   });
+});
+
+test('gives up on an endpoint that does not answer, without a second request', async () => {
+  expect(await runner.call('ask_a_silent_endpoint')).toEqual(['ReadTimeoutError', 1]);
+});
+
+test('loads boto3 when a store is made, not before', () => {
+  const script = [
+    'import sys',
+    `sys.path.insert(0, ${JSON.stringify(directory)})`,
+    'from python_retry import CircuitBreaker, DynamoDBStore, retry_call',
+    'assert retry_call(lambda: 1, circuit_breaker=CircuitBreaker(name="c")) == 1',
+    'before = {"boto3", "botocore"} & set(sys.modules)',
+    'DynamoDBStore("table")',
+    'print(sorted(before), "boto3" in sys.modules)',
+  ].join('\n');
+  const ran = spawnSync(VENV_PYTHON, ['-I', '-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, ...ministack.env() },
+  });
+  expect(ran).toMatchObject({ status: 0, stdout: '[] True\n' });
 });

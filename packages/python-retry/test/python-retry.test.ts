@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { findPythons, PythonRunner } from '@quorate/test-harness';
 import { emitPythonRetry, getPythonRetryUtils, type PythonRetryOptions } from '../src';
+import { CIRCUIT_TRACES, readTrace } from './circuit-traces';
 
 /** What `retry` in scenarios.py reports. */
 interface Retried {
@@ -27,8 +28,6 @@ interface Guarded {
   })[];
   readonly logs: [level: string, message: string][];
 }
-
-type Trace = [answer: boolean | null, state: string][];
 
 const pythons = findPythons({ minimumVersion: '3.10' });
 
@@ -79,8 +78,6 @@ describe.each(
     runner.call<Retried>('retry', [script], kwargs);
   const guarded = (calls: (string[] | number)[], kwargs: Record<string, unknown> = {}) =>
     runner.call<Guarded>('guarded', [calls], kwargs);
-  const breaker = (options: Record<string, unknown>, steps: (string | number)[]) =>
-    runner.call<Trace>('breaker', [options, steps]);
 
   test('compiles without a warning', () => {
     const script = 'import sys; compile(sys.stdin.buffer.read(), "python_retry.py", "exec")';
@@ -277,283 +274,14 @@ describe.each(
   });
 
   describe('CircuitBreaker', () => {
-    const options = { failure_threshold: 2, reset_timeout: 10, lease: 30 };
-    const opened = ['a record_failure', 'a record_failure'];
-
-    test('opens at the failure_threshold-th failure in a row', async () => {
-      expect(
-        await breaker(options, [
-          'a can_execute',
-          'a record_failure',
-          'a can_execute',
-          'a record_success',
-          'a can_execute',
-          'a record_failure',
-          'a can_execute',
-          'a record_failure',
-          'a can_execute',
-        ]),
-      ).toEqual([
-        [true, 'CLOSED'],
-        [null, 'CLOSED'],
-        [true, 'CLOSED'],
-        [null, 'CLOSED'],
-        [true, 'CLOSED'],
-        [null, 'CLOSED'],
-        [true, 'CLOSED'],
-        [null, 'OPEN'],
-        [false, 'OPEN'],
+    test.each(CIRCUIT_TRACES)('%s', async (_, options, trace) => {
+      const steps = readTrace(trace);
+      const defaults = { failure_threshold: 2, reset_timeout: 10, lease: 30 };
+      const taken = await runner.call<[answer: boolean | null, state: string][]>('breaker', [
+        { ...defaults, ...options },
+        steps.map(({ step }) => step),
       ]);
-    });
-
-    test('neither counts nor forgets failures when an outcome is ignored', async () => {
-      const trace = await breaker(options, ['a record_failure', 'a release', 'a record_failure']);
-      expect(trace.map(([, state]) => state)).toEqual(['CLOSED', 'CLOSED', 'OPEN']);
-    });
-
-    test('stays open until reset_timeout has passed, then admits one probe', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        9.5,
-        'a can_execute',
-        0.5,
-        'a can_execute',
-        'b can_execute',
-        'a can_execute',
-      ]);
-      expect(trace.slice(2)).toEqual([
-        [null, 'OPEN'],
-        [false, 'OPEN'],
-        [null, 'OPEN'],
-        [true, 'HALF_OPEN'],
-        [false, 'HALF_OPEN'],
-        [false, 'HALF_OPEN'],
-      ]);
-    });
-
-    test('closes when the probe succeeds, with a failure count of 0', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        10,
-        'a can_execute',
-        'a record_success',
-        'a record_failure',
-        'a can_execute',
-      ]);
-      expect(trace.slice(3)).toEqual([
-        [true, 'HALF_OPEN'],
-        [null, 'CLOSED'],
-        [null, 'CLOSED'],
-        [true, 'CLOSED'],
-      ]);
-    });
-
-    test('opens again, for the whole reset_timeout, when the probe fails', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        10,
-        'a can_execute',
-        'a record_failure',
-        9,
-        'a can_execute',
-        1,
-        'a can_execute',
-      ]);
-      expect(trace.slice(4)).toEqual([
-        [null, 'OPEN'],
-        [null, 'OPEN'],
-        [false, 'OPEN'],
-        [null, 'OPEN'],
-        [true, 'HALF_OPEN'],
-      ]);
-    });
-
-    test('stays half open when the probe is released, and admits the next', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        10,
-        'a can_execute',
-        'a release',
-        'b can_execute',
-        'b record_success',
-      ]);
-      expect(trace.slice(3)).toEqual([
-        [true, 'HALF_OPEN'],
-        [null, 'HALF_OPEN'],
-        [true, 'HALF_OPEN'],
-        [null, 'CLOSED'],
-      ]);
-    });
-
-    test('gives the place of a probe that died to the next caller after the lease', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        10,
-        'a can_execute',
-        'a dies',
-        29,
-        'b can_execute',
-        1,
-        'b can_execute',
-        'c can_execute',
-        'b record_success',
-      ]);
-      expect(trace.slice(5)).toEqual([
-        [null, 'HALF_OPEN'],
-        [false, 'HALF_OPEN'],
-        [null, 'HALF_OPEN'],
-        [true, 'HALF_OPEN'],
-        [false, 'HALF_OPEN'],
-        [null, 'CLOSED'],
-      ]);
-    });
-
-    test.each(['record_failure', 'record_success', 'release'])(
-      'drops a late %s of a probe whose place was taken',
-      async (late) => {
-        const trace = await breaker(options, [
-          ...opened,
-          10,
-          'a can_execute',
-          30,
-          'b can_execute',
-          `a ${late}`,
-          'c can_execute',
-          'b record_success',
-        ]);
-        expect(trace.slice(5)).toEqual([
-          [true, 'HALF_OPEN'],
-          [null, 'HALF_OPEN'],
-          [false, 'HALF_OPEN'],
-          [null, 'CLOSED'],
-        ]);
-      },
-    );
-
-    test('never gives a ticket twice, so that a late result cannot pass for a later probe', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        10,
-        'a can_execute',
-        30,
-        'b can_execute',
-        'b release',
-        'c can_execute',
-        'a record_failure',
-        'c record_success',
-      ]);
-      expect(trace.slice(-3)).toEqual([
-        [true, 'HALF_OPEN'],
-        [null, 'HALF_OPEN'],
-        [null, 'CLOSED'],
-      ]);
-    });
-
-    test('forgets the permit of a thread once it is settled', async () => {
-      const trace = await breaker({ ...options, failure_threshold: 1 }, [
-        'a can_execute',
-        'a record_failure',
-        10,
-        'b can_execute',
-        'b record_success',
-        'a record_failure',
-      ]);
-      expect(trace.slice(-2)).toEqual([
-        [null, 'CLOSED'],
-        [null, 'OPEN'],
-      ]);
-    });
-
-    test('counts a probe that reports after its lease if nobody has taken its place', async () => {
-      const trace = await breaker(options, [
-        ...opened,
-        10,
-        'a can_execute',
-        40,
-        'a record_success',
-      ]);
-      expect(trace.at(-1)).toEqual([null, 'CLOSED']);
-    });
-
-    test('has a lease of reset_timeout by default, but not less than a second', async () => {
-      const steps = (reset: number, lease: number) => [
-        'a record_failure',
-        reset,
-        'a can_execute',
-        lease - 0.25,
-        'b can_execute',
-        0.25,
-        'b can_execute',
-      ];
-      const long = await breaker({ failure_threshold: 1, reset_timeout: 10 }, steps(10, 10));
-      expect(long.map(([answer]) => answer)).toEqual([null, null, true, null, false, null, true]);
-      const short = await breaker({ failure_threshold: 1, reset_timeout: 0 }, steps(0, 1));
-      expect(short.map(([answer]) => answer)).toEqual([null, null, true, null, false, null, true]);
-    });
-
-    test('does not let a late failure move the opening time', async () => {
-      const trace = await breaker(options, [
-        'slow can_execute',
-        ...opened,
-        9,
-        'slow record_failure',
-        'a record_failure',
-        1,
-        'a can_execute',
-      ]);
-      expect(trace.at(-1)).toEqual([true, 'HALF_OPEN']);
-    });
-
-    test('drops a result of an older generation, in whatever state it arrives', async () => {
-      const late = ['slow record_success', 'slow record_failure'];
-      for (const result of late) {
-        const whileOpen = await breaker(options, ['slow can_execute', ...opened, result]);
-        expect(whileOpen.at(-1)).toEqual([null, 'OPEN']);
-        const whileHalfOpen = await breaker(options, [
-          'slow can_execute',
-          ...opened,
-          10,
-          'a can_execute',
-          result,
-          'b can_execute',
-        ]);
-        expect(whileHalfOpen.slice(-2)).toEqual([
-          [null, 'HALF_OPEN'],
-          [false, 'HALF_OPEN'],
-        ]);
-      }
-      const closedAgain = await breaker({ ...options, failure_threshold: 1 }, [
-        'slow can_execute',
-        'a record_failure',
-        10,
-        'a can_execute',
-        'a record_success',
-        'slow record_failure',
-      ]);
-      expect(closedAgain.at(-1)).toEqual([null, 'CLOSED']);
-    });
-
-    test('admits half_open_max_calls probes at a time', async () => {
-      const trace = await breaker({ ...options, half_open_max_calls: 2 }, [
-        ...opened,
-        10,
-        'a can_execute',
-        'b can_execute',
-        'c can_execute',
-        'a release',
-        'c can_execute',
-        'b record_failure',
-        'c record_success',
-      ]);
-      expect(trace.slice(3)).toEqual([
-        [true, 'HALF_OPEN'],
-        [true, 'HALF_OPEN'],
-        [false, 'HALF_OPEN'],
-        [null, 'HALF_OPEN'],
-        [true, 'HALF_OPEN'],
-        [null, 'OPEN'],
-        [null, 'OPEN'],
-      ]);
+      expect(taken).toEqual(steps.map(({ answer, state }) => [answer, state]));
     });
 
     test.each([1, 3])('admits exactly %d of 16 threads that call at once', async (probes) => {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .etcd import (
     AskedLearner,
@@ -28,6 +28,7 @@ from .etcd import (
     Unhealthy,
     Unreachable,
 )
+from .identity import identify
 from .model import (
     AddLearner,
     CompleteHook,
@@ -38,17 +39,23 @@ from .model import (
     SeedCluster,
     Stop,
     TakeSnapshot,
+    TerminateRetained,
     TransferLeadership,
     Transition,
     Wait,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .auto_scaling import AutoScalingGroup
     from .etcd import EtcdEndpoint, EtcdEndpoints
     from .join import JoinParameters
     from .journal import Journal
     from .model import Action, ClusterView, Policy
+
+
+T = TypeVar("T")
 
 
 class Result(str, Enum):
@@ -150,26 +157,30 @@ class Actor:
         except _NOT_NOW as error:
             return Outcome(Result.NOT_NOW, str(error))
 
-    def _act(self, action: Action, view: ClusterView) -> Outcome:
+    def _act(self, action: Action, view: ClusterView) -> Outcome:  # noqa: C901 -- a case for each
         match action:
             case SeedCluster():
                 return self._seed(action)
             case RecordCluster():
                 return self._record(action, view)
             case HandOverJoin():
-                self._joins.hand_over(action.instance_id, action.join)
+                self._hand_over(action, view)
             case AddLearner():
-                member = self._voter(view).add_learner(self._policy.peer_url(action.address))
+                peer_url = self._policy.peer_url(action.address)
+                member = self._by_a_voter(view, lambda voter: voter.add_learner(peer_url))
                 self._journal.record_member(action.instance_id, member.id)
             case Promote():
-                self._voter(view).promote(action.member_id)
+                self._by_a_voter(view, lambda voter: voter.promote(action.member_id))
             case TransferLeadership():
                 leader = next(one for one in view.voters if one.id == action.leader_id)
                 self._endpoints.at(leader.host).transfer_leadership(action.target_id)
             case RemoveMember():
-                self._voter(view, other_than=action.member_id).remove(action.member_id)
+                member_id = action.member_id
+                self._by_a_voter(view, lambda voter: voter.remove(member_id), without=member_id)
             case CompleteHook():
-                return self._complete(action)
+                return self._complete(action, view)
+            case TerminateRetained():
+                return self._terminate(action)
             case Wait() | Stop() | TakeSnapshot():
                 # Snapshots are taken by `Snapshots`, which needs to know of the run's time.
                 raise ValueError(f"{type(action).__name__} is nothing to carry out here")
@@ -180,6 +191,13 @@ class Actor:
             return DONE
         return Outcome(Result.NOT_NOW, "another instance was recorded in between")
 
+    def _hand_over(self, action: HandOverJoin, view: ClusterView) -> None:
+        member = identify(view).members.get(action.instance_id)
+        if member and view.recorded.get(action.instance_id) != member.id:
+            # Whoever added it was interrupted before the record.
+            self._journal.record_member(action.instance_id, member.id)
+        self._joins.hand_over(action.instance_id, action.join)
+
     def _record(self, action: RecordCluster, view: ClusterView) -> Outcome:
         # A cluster that was there before us has no record to complete.
         if view.seed is None and not self._journal.create_seed(action.instance_id):
@@ -188,7 +206,17 @@ class Actor:
             return DONE
         return Outcome(Result.NOT_NOW, "the record was changed in between")
 
-    def _complete(self, action: CompleteHook) -> Outcome:
+    def _complete(self, action: CompleteHook, view: ClusterView) -> Outcome:
+        instance = view.instance(action.instance_id)
+        if instance and len(instance.hooks) > 1:
+            # It does not say which of our hooks holds it, and comes to no end here.
+            released = [
+                self._group.complete(action.instance_id, hook, action.result)
+                for hook in instance.hooks
+            ]
+            if any(released):
+                return DONE
+            return Outcome(Result.ALREADY, "no hook holds the instance any longer")
         # What belongs to the instance goes first: after the hook nobody would look for it.
         self._joins.withdraw(action.instance_id)
         if action.transition is Transition.TERMINATING:
@@ -197,14 +225,32 @@ class Actor:
             return DONE
         return Outcome(Result.ALREADY, "the hook no longer holds the instance")
 
-    def _voter(self, view: ClusterView, *, other_than: int = 0) -> EtcdEndpoint:
-        """A voter to ask for a change: the leader if it may be, which forwards to nobody.
+    def _terminate(self, action: TerminateRetained) -> Outcome:
+        if self._group.terminate_retained(action.instance_id):
+            return DONE
+        return Outcome(Result.ALREADY, "the instance is gone")
 
-        One that is well if there is such a one; with an alarm it can still change the membership.
+    def _by_a_voter(
+        self, view: ClusterView, change: Callable[[EtcdEndpoint], T], *, without: int = 0
+    ) -> T:
+        """Have a voter carry out a change.
+
+        The leader comes first, which forwards to nobody. A voter refuses a change as long as it has
+        not been connected to enough others for 5 s, by what it knows itself (etcd's strict
+        reconfiguration check): where the leader is new, one that has been there for longer accepts.
+        A refusal of that kind has changed nothing, so that another may be asked.
+
+        With an alarm a voter can still change the membership, but those that are well come first.
         """
-        answering = [voter for voter in view.voters if voter.status and voter.id != other_than]
-        if not answering:
-            raise EtcdError(None, "no voter answers that could be asked")
         leader = view.leader.id if view.leader else 0
-        chosen = max(answering, key=lambda voter: (voter.healthy, voter.id == leader))
-        return self._endpoints.at(chosen.host)
+        voters = sorted(
+            (voter for voter in view.voters if voter.status and voter.id != without),
+            key=lambda voter: (not voter.healthy, voter.id != leader),
+        )
+        refusal: EtcdError = EtcdError(None, "no voter answers that could be asked")
+        for voter in voters:
+            try:
+                return change(self._endpoints.at(voter.host))
+            except Unhealthy as error:  # noqa: PERF203 -- the next voter may accept
+                refusal = error
+        raise refusal

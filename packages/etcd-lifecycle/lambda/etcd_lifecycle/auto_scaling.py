@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .dependency import Dependency
 
 _FILTER_VALUES: Final = 200  # the most that a filter of DescribeInstances takes
-_ENDED: Final = frozenset({"Terminated", "Detached"})
+_ENDED: Final = frozenset({"Terminated", "Detached", "Warmed:Terminated"})
 _GONE: Final = ("no active lifecycle action", "no managed instance found")
 
 
@@ -36,11 +36,13 @@ class GroupDescription(NamedTuple):
 
     Attributes:
         desired: How many instances it wants.
-        instances: Those that it has and that have not ended.
+        instances: Those that it has and that have not ended, with those of its warm pool.
+        retains: Whether it keeps an instance whose terminate hook is abandoned.
     """
 
     desired: int
     instances: tuple[Instance, ...]
+    retains: bool = False
 
 
 class AutoScalingGroup:
@@ -94,18 +96,23 @@ class AutoScalingGroup:
                 f"there is no Auto Scaling group {self.name!r} in the Region "
                 f"{self._autoscaling.meta.region_name}: was it deleted, or renamed?"
             )
-        states = {
+        group = groups[0]
+        states: dict[str, tuple[str, str]] = {
             one["InstanceId"]: (one["LifecycleState"], one["AvailabilityZone"])
-            for one in groups[0].get("Instances", [])
-            if one["LifecycleState"] not in _ENDED
+            for one in group.get("Instances", [])
         }
+        if "WarmPoolConfiguration" in group:
+            states = {**self._warm_pool(), **states}
+        states = {key: one for key, one in states.items() if one[0] not in _ENDED}
         addresses = self._addresses(list(states))
+        triggers = group.get("InstanceLifecyclePolicy", {}).get("RetentionTriggers", {})
         return GroupDescription(
-            groups[0]["DesiredCapacity"],
+            group["DesiredCapacity"],
             tuple(
                 Instance(instance_id, state, addresses.get(instance_id), zone)
                 for instance_id, (state, zone) in states.items()
             ),
+            triggers.get("TerminateHookAbandon") == "retain",
         )
 
     def heartbeat(self, instance_id: str, transition: Transition) -> bool:
@@ -152,6 +159,37 @@ class AutoScalingGroup:
                 "CompleteLifecycleAction",
             )
         )
+
+    def terminate_retained(self, instance_id: str) -> bool:
+        """Terminate an instance that the group retains, which no longer counts for its capacity.
+
+        Returns:
+            False when it was gone already.
+
+        Raises:
+            CircuitOpenError: The breaker refused the call.
+            botocore.exceptions.ClientError: Any other answer.
+        """
+        return self._unless_gone(
+            lambda: self._autoscaling_dependency.call(
+                lambda: self._autoscaling.terminate_instance_in_auto_scaling_group(
+                    InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
+                ),
+                "TerminateInstanceInAutoScalingGroup",
+            )
+        )
+
+    def _warm_pool(self) -> dict[str, tuple[str, str]]:
+        """State and zone of the warm pool's instances: the description of the group lacks them."""
+        pages = self._autoscaling.get_paginator("describe_warm_pool")
+        answers = self._autoscaling_dependency.call(
+            lambda: list(pages.paginate(AutoScalingGroupName=self.name)), "DescribeWarmPool"
+        )
+        return {
+            one["InstanceId"]: (one["LifecycleState"], one["AvailabilityZone"])
+            for answer in answers
+            for one in answer["Instances"]
+        }
 
     def _addresses(self, instance_ids: list[str]) -> dict[str, str]:
         """Return the private address of each instance that has one.

@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
+from python_retry import aws_classify
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -29,36 +30,15 @@ READ_TIMEOUT: Final = 5.0
 UPLOAD_TIMEOUT: Final = 20.0
 """Seconds for S3 to answer to a part of a snapshot, which is some MiB long."""
 
-_RETRIABLE_CODES: Final = frozenset(
+_FURTHER_RETRIABLE_CODES: Final = frozenset(
     {
-        # Throttling, as botocore's standard retry mode knows it.
-        "BandwidthLimitExceeded",
-        "EC2ThrottledException",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-        # Transient.
-        "RequestTimeout",
-        "RequestTimeoutException",
         # Auto Scaling: "a pending update to an Auto Scaling resource".
         "ResourceContention",
-        # SSM and DynamoDB: internal errors, whatever HTTP status they come with.
-        "InternalServerError",
+        # DynamoDB: another write of the same item was under way.
         "TransactionConflictException",
-        # S3: comes with status 200 when an upload is completed.
-        "InternalError",
     }
 )
-
+"""Codes beside those that `python_retry` knows, of services that are called here."""
 
 _DENIED_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _ABSENT_CODES: Final = frozenset(
@@ -114,8 +94,10 @@ def is_failure(error: Exception) -> bool:
         condition, something that does not exist, a denied access, missing credentials.
     """
     if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return error_code(error) in _RETRIABLE_CODES or status >= 500  # noqa: PLR2004 -- HTTP
+        return error_code(error) in _FURTHER_RETRIABLE_CODES or aws_classify(error) in {
+            "throttle",
+            "failure",
+        }
     return isinstance(error, (AwsConnectionError, HTTPClientError))
 
 

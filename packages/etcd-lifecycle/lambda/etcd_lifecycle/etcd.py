@@ -22,6 +22,7 @@ import socket
 import ssl
 import tempfile
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -168,6 +169,10 @@ class LeaderChanged(EtcdError):
     failed = True
 
 
+class RevisionCompacted(EtcdError):
+    """The revision is compacted already."""
+
+
 class OutcomeUnknown(EtcdError):
     """A change was sent and its result is not known; it may still be applied later."""
 
@@ -218,6 +223,7 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
     "bad leader transferee": BadTransferee,
     "re-configuration failed due to not enough started members": NotEnoughStarted,
     "rpc not supported for learner": AskedLearner,
+    "mvcc: required revision has been compacted": RevisionCompacted,
     "request timed out": NoQuorum,
     "context deadline exceeded": NoQuorum,
     "no leader": NoQuorum,
@@ -231,8 +237,18 @@ _MEANINGS: Final[Mapping[str, type[EtcdError]]] = {
 }
 """What etcd's messages mean, without their prefix ``etcdserver: ``."""
 
-_GATEWAY_REFUSED: Final = ("use of closed network connection", "broken pipe", "tls: ")
-"""What the gateway says when its own server does not accept its certificate."""
+_GATEWAY_REFUSED: Final = (
+    "broken pipe",
+    "connection closed",
+    "connection reset by peer",
+    "tls: ",
+    "use of closed network connection",
+)
+"""What the gateway says when its own server does not accept its certificate.
+
+Which of these it is differs by version and from one connection to the next (measured on 3.4.23,
+3.5.16, 3.5.35, 3.6.16 and 3.7.3), as the server closes the connection while the gateway writes.
+"""
 
 _COMMON_NAME_REFUSED: Final = b"CommonName of client"
 """What the gateway says to a client certificate with a common name while authentication is on."""
@@ -247,6 +263,7 @@ _REFUSALS: Final = (
     NotEnoughStarted,
     NotLeader,
     PeerUrlExists,
+    RevisionCompacted,
     TooManyLearners,
     Unhealthy,
 )
@@ -503,6 +520,29 @@ class SnapshotChunk:
     blob: bytes
 
 
+class AlarmKind(str, Enum):
+    """What etcd raises an alarm for."""
+
+    NOSPACE = "NOSPACE"
+    """The database has reached its quota: no writes are taken."""
+
+    CORRUPT = "CORRUPT"
+    """The member's data differ from the others'."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that stands.
+
+    Attributes:
+        member_id: The member for which it was raised.
+        kind: `AlarmKind`, or what a later etcd has besides.
+    """
+
+    member_id: int
+    kind: str
+
+
 def _uint64(values: Mapping[str, Any], key: str) -> int:
     """Read a number that the gateway writes as a decimal string, and leaves out when it is 0."""
     return int(values.get(key, 0))
@@ -541,11 +581,13 @@ class Timeouts:
 
     Attributes:
         status: For a status, and for the read that goes with it.
+        starting: The same, of a member that is just starting.
         quorum: For a read that needs a quorum; etcd itself gives up after 7 s.
         change: For a change of membership or leadership; etcd itself gives up after 7 s.
     """
 
     status: float = 1.5
+    starting: float = 0.5
     quorum: float = 8.0
     change: float = 8.0
 
@@ -591,38 +633,43 @@ class EtcdEndpoint:
         )
         self._timeouts = timeouts or Timeouts()
 
-    def status(self, *, with_read: bool = False) -> StatusReport:
+    def status(self, *, with_read: bool = False, starting: bool = False) -> StatusReport:
         """Ask the member for its state; a learner and a member without quorum answer too.
 
         Args:
             with_read: Whether to ask for a linearizable read too, as `MemberStatus.reads` tells.
+            starting: Whether the member is just starting. That it does not answer yet is no failure
+                of its: it is asked once, for a short time, and its breaker hears nothing of it.
 
         Raises:
-            EtcdError: As the error's class tells; `Unreachable` after 2 s if it hangs.
+            EtcdError: As the error's class tells; `Unreachable` after 2 s if it hangs, after 1 s if
+                it is starting.
         """
-        answer = self._read("maintenance/status", {}, self._timeouts.status)
+        timeout = self._timeouts.starting if starting else self._timeouts.status
+        read = self._read_once if starting else self._read
+        answer = read("maintenance/status", {}, timeout)
         reads: bool | None = None
         if with_read:
             try:
-                self._linearizable_read(self._timeouts.status)
+                self._linearizable_read(read, timeout)
                 reads = True
             except (AskedLearner, LeaderChanged, NoQuorum, Unreachable):
                 reads = False
-        header = answer.get("header", {})
-        return StatusReport(
-            cluster_id=_uint64(header, "cluster_id"),
-            member_id=_uint64(header, "member_id"),
-            learner=answer.get("isLearner", False),
-            status=MemberStatus(
-                leader=_uint64(answer, "leader"),
-                raft_term=_uint64(answer, "raftTerm"),
-                raft_index=_uint64(answer, "raftIndex"),
-                applied_index=_uint64(answer, "raftAppliedIndex"),
-                version=answer.get("version", ""),
-                db_size=_uint64(answer, "dbSize"),
-                reads=reads,
-            ),
-        )
+        with self._reading(answer):
+            return StatusReport(
+                cluster_id=_uint64(answer["header"], "cluster_id"),
+                member_id=_uint64(answer["header"], "member_id"),
+                learner=answer.get("isLearner", False),
+                status=MemberStatus(
+                    leader=_uint64(answer, "leader"),
+                    raft_term=_uint64(answer, "raftTerm"),
+                    raft_index=_uint64(answer, "raftIndex"),
+                    applied_index=_uint64(answer, "raftAppliedIndex"),
+                    version=answer.get("version", ""),
+                    db_size=_uint64(answer, "dbSize"),
+                    reads=reads,
+                ),
+            )
 
     def member_list(self, *, version: str = "") -> MemberList:
         """Ask for the members as a quorum has them: this is also the probe for a quorum.
@@ -639,12 +686,12 @@ class EtcdEndpoint:
         if not lists_linearizably(version):
             self.linearizable_read()
         answer = self._read("cluster/member/list", {"linearizable": True}, self._timeouts.quorum)
-        header = answer.get("header", {})
-        return MemberList(
-            cluster_id=_uint64(header, "cluster_id"),
-            member_id=_uint64(header, "member_id"),
-            members=tuple(_member(values) for values in answer.get("members", ())),
-        )
+        with self._reading(answer):
+            return MemberList(
+                cluster_id=_uint64(answer["header"], "cluster_id"),
+                member_id=_uint64(answer["header"], "member_id"),
+                members=tuple(_member(values) for values in answer.get("members", ())),
+            )
 
     def alarms(self) -> frozenset[int]:
         """Ask for the ids of the members for which an alarm (NOSPACE, CORRUPT) stands.
@@ -653,8 +700,59 @@ class EtcdEndpoint:
             NoQuorum: No quorum answered in time: alarms are kept in the replicated state.
             EtcdError: Anything else, as its class tells.
         """
+        return frozenset(alarm.member_id for alarm in self.standing_alarms())
+
+    def standing_alarms(self) -> tuple[Alarm, ...]:
+        """Ask for the alarms that stand, of all members.
+
+        Raises:
+            NoQuorum: No quorum answered in time: alarms are kept in the replicated state.
+            EtcdError: Anything else, as its class tells.
+        """
         answer = self._read("maintenance/alarm", {"action": "GET"}, self._timeouts.quorum)
-        return frozenset(_uint64(alarm, "memberID") for alarm in answer.get("alarms", ()))
+        with self._reading(answer):
+            return tuple(
+                Alarm(_uint64(alarm, "memberID"), str(alarm.get("alarm", "")))
+                for alarm in answer.get("alarms", ())
+            )
+
+    def disarm(self, member_id: int, kind: AlarmKind) -> None:
+        """Disarm an alarm; one that does not stand is fine.
+
+        Raises:
+            OutcomeUnknown: It may be disarmed, or be later.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change(
+            "maintenance/alarm",
+            {"action": "DEACTIVATE", "memberID": str(member_id), "alarm": kind.value},
+        )
+
+    def compact(self, revision: int) -> None:
+        """Drop the revisions before one, and wait until that is done.
+
+        Raises:
+            RevisionCompacted: It was done before.
+            OutcomeUnknown: It may be done, or be later.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._change("kv/compaction", {"revision": str(revision), "physical": True})
+
+    def defragment(self, timeout: float) -> None:
+        """Defragment this member's database. It answers nothing else meanwhile.
+
+        Args:
+            timeout: Seconds to wait for it. The member goes on with it even then.
+
+        Raises:
+            Unreachable: It was not done in time, or the member does not answer.
+            EtcdError: Anything else, as its class tells.
+        """
+        self._guarded(
+            lambda: self._authorized_post("maintenance/defragment", {}, timeout, changes=False),
+            "maintenance/defragment",
+            attempts=1,
+        )
 
     def linearizable_read(self) -> None:
         """Read a key through a quorum; what it holds does not matter.
@@ -663,7 +761,7 @@ class EtcdEndpoint:
             NoQuorum: No quorum answered in time.
             EtcdError: Anything else, as its class tells.
         """
-        self._linearizable_read(self._timeouts.quorum)
+        self._linearizable_read(self._read, self._timeouts.quorum)
 
     def add_learner(self, peer_url: str) -> Member:
         """Add a member as a learner, which has no vote.
@@ -686,7 +784,8 @@ class EtcdEndpoint:
             answer = self._change("cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
         except MemberNotFound as error:
             raise RecentlyRemoved(error.code, error.message, error.endpoint) from error
-        return _member(answer["member"])
+        with self._reading(answer):
+            return _member(answer["member"])
 
     def promote(self, member_id: int) -> None:
         """Make a learner a voter.
@@ -730,7 +829,8 @@ class EtcdEndpoint:
             EtcdError: As the error's class tells.
         """
         answer = self._read("maintenance/status", {}, self._timeouts.status)
-        return _uint64(answer.get("header", {}), "revision")
+        with self._reading(answer):
+            return _uint64(answer["header"], "revision")
 
     def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
         """Stream the database as the member has it now: its file, and the SHA-256 of that.
@@ -788,17 +888,38 @@ class EtcdEndpoint:
                 self._address,
             ) from error
 
-    def _linearizable_read(self, timeout: float) -> None:
+    @contextlib.contextmanager
+    def _reading(self, answer: Mapping[str, Any]) -> Iterator[None]:
+        """Take an answer apart that something other than etcd may have given."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"JSON that etcd does not answer: {json.dumps(answer)}") from error
+
+    def _foreign(self, what: str) -> NotEtcd:
+        shown = what if len(what) <= _EXCERPT else f"{what[:_EXCERPT]}..."
+        return NotEtcd(
+            None,
+            f"{shown}; something other than etcd listens here, or a proxy stands in between",
+            self._address,
+        )
+
+    def _linearizable_read(
+        self, read: Callable[[str, Mapping[str, Any], float], object], timeout: float
+    ) -> None:
         key = base64.b64encode(b"\0").decode()
-        self._read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
+        read("kv/range", {"key": key, "limit": "1", "keys_only": True}, timeout)
 
     def _read(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         return self._guarded(
-            lambda: self._authorized_post(path, body, timeout, changes=False),
+            lambda: self._read_once(path, body, timeout),
             path,
             attempts=READ_ATTEMPTS,
             budget=timeout,
         )
+
+    def _read_once(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        return self._authorized_post(path, body, timeout, changes=False)
 
     def _change(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         def post() -> dict[str, Any]:
@@ -850,7 +971,8 @@ class EtcdEndpoint:
 
     def _log_in(self, user: Mapping[str, str]) -> str:
         answer = self._post("auth/authenticate", user, LOGIN_TIMEOUT, changes=False)
-        return str(answer["token"])
+        with self._reading(answer):
+            return str(answer["token"])
 
     def _post(
         self,
@@ -928,6 +1050,14 @@ class EtcdEndpoint:
         except ssl.SSLError as error:
             connection.close()
             raise _tls_problem(error, self._address, certificate=self._has_certificate) from error
+        except TimeoutError as error:
+            connection.close()
+            raise Unreachable(
+                None,
+                f"no connection within {connect_timeout:g} s: the machine is down or hangs, or its "
+                f"security group does not let this client in at port {self.port}",
+                self._address,
+            ) from error
         except OSError as error:
             connection.close()
             kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
@@ -953,7 +1083,6 @@ class EtcdEndpoint:
         return Unreachable(None, told, self._address)
 
     def _answer(self, status: int, text: bytes) -> dict[str, Any]:
-        excerpt = text[:_EXCERPT].decode(errors="replace")
         if _COMMON_NAME_REFUSED in text:
             raise TlsProblem(
                 None,
@@ -965,25 +1094,21 @@ class EtcdEndpoint:
         try:
             answer = json.loads(text)
         except ValueError as error:
-            raise NotEtcd(
-                None,
-                f"HTTP {status} with a body that is no JSON ({excerpt!r}): something other than "
-                "etcd listens here, or a proxy stands in between",
-                self._address,
-            ) from error
+            told = text[:_EXCERPT].decode(errors="replace")
+            raise self._foreign(f"HTTP {status} with a body that is no JSON: {told!r}") from error
         if not isinstance(answer, dict):
-            raise NotEtcd(None, f"HTTP {status} with JSON of no object: {excerpt!r}", self._address)
-        if "code" in answer:
+            raise self._foreign(f"HTTP {status} with JSON of no object: {answer!r}")
+        if isinstance(answer.get("code"), int):
             message = answer.get("message") or answer.get("error") or "no message"
             raise _meaning(
-                int(answer["code"]),
+                answer["code"],
                 str(message),
                 self._address,
                 tls=self._tls is not None,
                 user=self._session.user if self._session else None,
             )
         if status != http.client.OK:
-            raise NotEtcd(None, f"HTTP {status} without a code: {excerpt!r}", self._address)
+            raise self._foreign(f"HTTP {status} without a code of gRPC: {json.dumps(answer)}")
         return answer
 
 

@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from .model import NoticeKind
+
 _AUTO_SCALING = "aws.autoscaling"
+_EC2 = "aws.ec2"
 _SCHEDULE = "aws.events"
 
 
@@ -17,6 +20,11 @@ class Hint:
     source: str
     detail_type: str
     instance_id: str = ""
+
+    @property
+    def notice(self) -> NoticeKind | None:
+        """What EC2 said of the instance, which may be of any group; None if it is no such event."""
+        return NoticeKind(self.detail_type) if self.source == _EC2 else None
 
 
 @dataclass(frozen=True)
@@ -45,12 +53,12 @@ def read_message(body: str, group: str) -> Message:
     """
     try:
         event = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of what is nested without end
         return Malformed(f"no JSON: {error}")
     return read_event(event, group)
 
 
-def read_event(event: Any, group: str) -> Message:  # noqa: ANN401 -- anything may come
+def read_event(event: Any, group: str) -> Message:  # noqa: ANN401, PLR0911 -- anything may come
     """Tell what an event is; see `read_message`."""
     if not isinstance(event, dict):
         return Malformed(f"no JSON object, but a {type(event).__name__}")
@@ -59,11 +67,14 @@ def read_event(event: Any, group: str) -> Message:  # noqa: ANN401 -- anything m
     source, detail_type = event.get("source"), event.get("detail-type")
     if not isinstance(source, str) or not isinstance(detail_type, str):
         return Malformed("neither source nor detail-type, which every event has")
+    hint = Hint(source, detail_type)
     if source == _SCHEDULE:
-        return Hint(source, detail_type)
-    if source != _AUTO_SCALING:
-        return Ignored(f"an event of {source}")
-    return _read_detail(event.get("detail"), group, Hint(source, detail_type))
+        return hint
+    if source == _EC2 and detail_type in {kind.value for kind in NoticeKind}:
+        return _read_notice(event.get("detail"), hint)
+    if source == _AUTO_SCALING:
+        return _read_detail(event.get("detail"), group, hint)
+    return Ignored(f"an event of {source}")
 
 
 def _read_detail(detail: Any, group: str, hint: Hint) -> Message:  # noqa: ANN401 -- anything
@@ -72,3 +83,9 @@ def _read_detail(detail: Any, group: str, hint: Hint) -> Message:  # noqa: ANN40
     if detail["AutoScalingGroupName"] != group:
         return Ignored(f"an event of the group {detail['AutoScalingGroupName']}")
     return replace(hint, instance_id=str(detail.get("EC2InstanceId", "")))
+
+
+def _read_notice(detail: Any, hint: Hint) -> Message:  # noqa: ANN401 -- anything
+    if not isinstance(detail, dict) or not isinstance(detail.get("instance-id"), str):
+        return Malformed("a notice of EC2 without the id of an instance")
+    return replace(hint, instance_id=detail["instance-id"])

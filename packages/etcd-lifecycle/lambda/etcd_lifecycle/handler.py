@@ -11,7 +11,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -23,17 +23,20 @@ from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal
-from .model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
+from .operations import Operations, operation_of
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .events import Message
+
+T = TypeVar("T")
 
 _REQUIRED = (
     "QUORATE_CLUSTER",
@@ -85,8 +88,8 @@ class Settings:
         auth_secret: ``QUORATE_AUTH_SECRET``: the ARN of the secret with the user's name and
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
-        policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_LAUNCH_DEADLINE``
-            and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+        policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
+            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
@@ -145,6 +148,9 @@ class Settings:
             policy=Policy(
                 replacement_deadline=number(
                     "QUORATE_REPLACEMENT_DEADLINE", defaults.replacement_deadline
+                ),
+                at_deadline=AtDeadline(
+                    _choice(environment, "QUORATE_AT_DEADLINE", [one.value for one in AtDeadline])
                 ),
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
@@ -246,6 +252,7 @@ class Function:
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
         self._secrets_read_at = float("-inf")
+        self._endpoints = self._make_endpoints()
         self._reconciler = self._make_reconciler()
 
     def _make_store(self) -> SnapshotStore | None:
@@ -271,9 +278,12 @@ class Function:
             keep=self.settings.snapshots.keep,
         )
 
+    def _make_endpoints(self) -> EtcdEndpoints:
+        return EtcdEndpoints(self._tls, self.settings.client_port, self._credentials)
+
     def _make_reconciler(self) -> Reconciler:
         settings = self.settings
-        endpoints = EtcdEndpoints(self._tls, settings.client_port, self._credentials)
+        endpoints = self._endpoints
         return Reconciler(
             group=self._group,
             observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
@@ -285,17 +295,19 @@ class Function:
             lease_seconds=settings.lease_seconds,
         )
 
-    def handle(self, event: Mapping[str, Any], run_id: str, deadline: float) -> None:
+    def handle(self, event: object, run_id: str, deadline: float) -> None:
         """Take the hints of an invocation.
 
         Args:
-            event: A batch of SQS messages, or a single event of EventBridge.
+            event: A batch of SQS messages, or a single event of EventBridge; anything else is
+                malformed.
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
         hints = [self._take(text, message) for text, message in self._messages(event)]
         if not any(hints):
             return
+        notices = {one.instance_id: one.notice for one in hints if one and one.notice}
         try:
             self._refresh_secrets()
         except Exception as error:
@@ -304,31 +316,51 @@ class Function:
                 self._reconciler.keep_held()
                 raise
             self.telemetry.log("ERROR", f"the secrets of before are used: {explain(error)}")
-        self._reconciler.run(run_id, lambda: deadline - time.monotonic())
+        self._reconciler.run(run_id, lambda: deadline - time.monotonic(), notices)
 
-    def _messages(self, event: Mapping[str, Any]) -> list[tuple[str, Message]]:
+    def operate(self, event: Mapping[str, Any], run_id: str, deadline: float) -> dict[str, Any]:
+        """Do what a person asks for; see `operations`.
+
+        Args:
+            event: The event that asks for it.
+            run_id: Another for each invocation.
+            deadline: When the invocation ends, on the monotonic clock.
+        """
+        self._refresh_secrets()
+        operations = Operations(
+            group=self._group,
+            observer=self._reconciler.observer,
+            endpoints=self._endpoints,
+            journal=self._journal,
+            policy=self.settings.policy,
+            telemetry=self.telemetry,
+            lease_seconds=self.settings.lease_seconds,
+        )
+        return operations.run(event, run_id, lambda: deadline - time.monotonic())
+
+    def _messages(self, event: object) -> list[tuple[str, Message]]:
         group = self.settings.group
-        if "Records" not in event:
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not isinstance(records, list):
             return [(json.dumps(event), read_event(event, group))]
-        bodies = [str(record.get("body", "")) for record in event["Records"]]
-        return [(body, read_message(body, group)) for body in bodies]
+        return [(body, read_message(body, group)) for body in map(_body, records)]
 
-    def _take(self, text: str, message: Message) -> bool:
-        """Whether a message is a reason to look."""
+    def _take(self, text: str, message: Message) -> Hint | None:
+        """The message, if it is a reason to look."""
         match message:
             case Hint():
                 self.telemetry.log(
                     "INFO", f"hint: {message.detail_type}", instance=message.instance_id
                 )
-                return True
+                return message
             case Ignored():
                 self.telemetry.log("INFO", f"ignored: {message.why}")
-                return False
+                return None
             case Malformed():
                 # Left in the queue it would hold up the cluster's messages for three time-outs.
                 self.telemetry.log("ERROR", f"to the dead-letter queue: {message.why}", body=text)
                 self._bury(text)
-                return False
+                return None
 
     def _bury(self, text: str) -> None:
         self._sqs.call(
@@ -349,16 +381,21 @@ class Function:
         if now - self._secrets_read_at < SECRET_SECONDS:
             return
         settings = self.settings
-        tls = read_certificate(self._secret(settings.tls_secret)) if settings.tls_secret else None
-        credentials = (
-            read_credentials(self._secret(settings.auth_secret)) if settings.auth_secret else None
+        tls = self._read_secret("QUORATE_TLS_SECRET", settings.tls_secret, read_certificate)
+        credentials = self._read_secret(
+            "QUORATE_AUTH_SECRET", settings.auth_secret, read_credentials
         )
         self._secrets_read_at = now
         if (tls, credentials) != (self._tls, self._credentials):
             self._tls, self._credentials = tls, credentials
+            self._endpoints = self._make_endpoints()
             self._reconciler = self._make_reconciler()
 
-    def _secret(self, secret_id: str) -> str:
+    def _read_secret(
+        self, variable: str, secret_id: str | None, read: Callable[[str], T]
+    ) -> T | None:
+        if secret_id is None:
+            return None
         try:
             answer = self._secrets.call(
                 lambda: self._clients.secretsmanager.get_secret_value(SecretId=secret_id),
@@ -366,9 +403,21 @@ class Function:
             )
         except ClientError as error:
             raise ConfigurationError(
-                f"the secret {secret_id} cannot be read: {explain(error)}"
+                f"the secret {secret_id}, which {variable} names, cannot be read: {explain(error)}"
             ) from error
-        return answer.get("SecretString", "")
+        try:
+            return read(answer.get("SecretString", ""))
+        except ConfigurationError as error:
+            # From none: what the secret holds must not get into a traceback.
+            raise ConfigurationError(
+                f"the secret {secret_id}, which {variable} names: {error}"
+            ) from None
+
+
+def _body(record: object) -> str:
+    """The text of a message; of a record that is no message, as another service sends, all of it."""
+    body = record.get("body") if isinstance(record, dict) else None
+    return body if isinstance(body, str) else json.dumps(record)
 
 
 def read_certificate(text: str) -> TlsMaterial:
@@ -380,7 +429,7 @@ def read_certificate(text: str) -> TlsMaterial:
     value = _texts(text, "ca", "certificate", "key")
     if value is None:
         raise ConfigurationError(
-            "the TLS secret must be a JSON object with the keys ca, certificate and key, each a "
+            "it must be a JSON object with the keys ca, certificate and key, each a "
             "text in PEM form"
         )
     return TlsMaterial(value["ca"], value["certificate"], value["key"])
@@ -393,9 +442,10 @@ def read_credentials(text: str) -> Credentials:
         ConfigurationError: It is something else. The error shows nothing of the secret.
     """
     value = _texts(text, "username", "password")
-    if value is None or not value["username"]:
+    if value is None or not all(value.values()):
         raise ConfigurationError(
-            "the auth secret must be a JSON object with the keys username and password, each a text"
+            "it must be a JSON object with the keys username and password, each a text, and neither "
+            "of them empty"
         )
     return Credentials(value["username"], value["password"])
 
@@ -416,18 +466,21 @@ def _function() -> Function:
     return Function(Settings.read(os.environ))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, list[Any]]:  # noqa: ANN401
+def handle(event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401
     """The entry point that Lambda calls.
 
     Args:
-        event: A batch of SQS messages, or a single event of EventBridge.
+        event: A batch of SQS messages, a single event of EventBridge, or what a person asks for.
         context: Lambda's context object, for the time that is left and the request id.
 
     Returns:
-        The report of batch item failures, always empty: what fails, fails as a whole, and is raised.
+        The answer to a person, as `operations` says. Otherwise the report of batch item failures,
+        always empty: what fails, fails as a whole, and is raised.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
+        if isinstance(event, dict) and operation_of(event):
+            return _function().operate(event, context.aws_request_id, deadline)
         _function().handle(event, context.aws_request_id, deadline)
     except Exception as error:
         Telemetry(os.environ.get("QUORATE_CLUSTER", "")).log(

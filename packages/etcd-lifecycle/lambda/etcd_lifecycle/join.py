@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_VARIABLES: Final[Mapping[str, str]] = {
+_REQUIRED: Final[Mapping[str, str]] = {
     "ETCD_NAME": "name",
     "ETCD_INITIAL_CLUSTER": "initial_cluster",
     "ETCD_INITIAL_CLUSTER_STATE": "initial_cluster_state",
     "ETCD_INITIAL_CLUSTER_TOKEN": "initial_cluster_token",
 }
+# Read by `start-member.sh`; etcd does not know them.
+_RESTORE: Final[Mapping[str, str]] = {
+    "QUORATE_SNAPSHOT": "snapshot",
+    "QUORATE_BUMP_REVISION": "bump_revision",
+}
+_VARIABLES: Final[Mapping[str, str]] = {**_REQUIRED, **_RESTORE}
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9._:/,=\[\]@%+-]+")
 _STATES: Final = ("new", "existing")
 _NAMES_PER_CALL: Final = 10  # the most that GetParameters takes
@@ -46,7 +52,7 @@ def render(join: JoinConfiguration) -> str:
             interpret, or the whole is too large for a parameter.
     """
     _check(join)
-    text = "".join(f"{variable}={getattr(join, name)}\n" for variable, name in _VARIABLES.items())
+    text = "".join(f"{name}={value}\n" for name, value in _written(join).items())
     if len(text) > _LARGEST_VALUE:
         raise JoinFormatError(
             f"the join configuration takes {len(text)} bytes, and a standard SSM parameter holds "
@@ -69,17 +75,27 @@ def parse(text: str) -> JoinConfiguration:
         if variable in values:
             raise JoinFormatError(f"line {number} sets {variable} a second time")
         values[variable] = value
-    missing = [variable for variable in _VARIABLES if variable not in values]
+    required = _VARIABLES if _RESTORE.keys() & values.keys() else _REQUIRED
+    missing = [variable for variable in required if variable not in values]
     if missing:
         raise JoinFormatError(f"it does not set {', '.join(missing)}")
-    join = JoinConfiguration(**{_VARIABLES[variable]: value for variable, value in values.items()})
+    bump = values.pop("QUORATE_BUMP_REVISION", "0")
+    if not bump.isdecimal():
+        raise JoinFormatError(f"QUORATE_BUMP_REVISION is {bump!r}, but must be a whole number")
+    texts = {_VARIABLES[variable]: value for variable, value in values.items()}
+    join = JoinConfiguration(**texts, bump_revision=int(bump))
     _check(join)
     return join
 
 
+def _written(join: JoinConfiguration) -> dict[str, str]:
+    """The variables that a join configuration sets."""
+    variables = _VARIABLES if join.snapshot else _REQUIRED
+    return {variable: str(getattr(join, name)) for variable, name in variables.items()}
+
+
 def _check(join: JoinConfiguration) -> None:
-    for variable, name in _VARIABLES.items():
-        value = getattr(join, name)
+    for variable, value in _written(join).items():
         if not _PLAIN_VALUE.fullmatch(value):
             raise JoinFormatError(
                 f"{variable} is {value!r}, but must be of letters, digits and . _ : / , = [ ] @ % "

@@ -4,11 +4,15 @@
 Sort key                       Item of the partition ``cluster#<name>``
 =============================  =====================================================================
 ``lease``                      who may reconcile now
-``state#seed``                 the instance that bootstraps the cluster, and the etcd cluster id
+``state#seed``                 the instance that bootstraps the cluster, and the etcd cluster id;
+                               the order to make it anew from a snapshot, and the ids before that
 ``state#member#<instance id>`` the member id that was recorded when the member was added
 ``state#seen#<key>``           when something was first seen to wait
 ``state#snapshot``             the last snapshot that was stored
 ``state#snapshot-failure``     the last snapshot that failed, and why
+``state#notice#<instance id>`` what EC2 said of an instance, and when; deleted after its ``expires``
+``state#override``             an operator's order, once, to remove a member that the guard would
+                               keep; deleted after its ``expires``
 ``journal#<time>#<n>``         what was decided and done; DynamoDB deletes it after its ``expires``
 =============================  =====================================================================
 
@@ -28,7 +32,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from botocore.exceptions import ClientError
 
 from .aws import error_code
-from .model import Seed, SnapshotFailure, StoredSnapshot
+from .model import (
+    Notice,
+    NoticeKind,
+    Override,
+    RestoreOrder,
+    Seed,
+    SnapshotFailure,
+    StoredSnapshot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,7 +64,12 @@ _MEMBER: Final = "state#member#"
 _SEEN: Final = "state#seen#"
 _SNAPSHOT: Final = "state#snapshot"
 _SNAPSHOT_FAILURE: Final = "state#snapshot-failure"
+_NOTICE: Final = "state#notice#"
+_OVERRIDE: Final = "state#override"
 _JOURNAL: Final = "journal#"
+
+NOTICE_RETENTION_SECONDS: Final = 24 * 3600
+"""How long what EC2 said of an instance is kept; the policy tells how long it is reckoned with."""
 
 
 class AlreadyCreatedError(Exception):
@@ -69,6 +86,8 @@ class Records:
         first_seen: When each key was first seen to wait, in seconds since the epoch.
         snapshot: The last snapshot that was stored.
         snapshot_failure: The last snapshot that failed.
+        notices: What EC2 said of instances, by their ids.
+        override: What an operator ordered; None if nothing.
     """
 
     seed: Seed | None = None
@@ -76,6 +95,8 @@ class Records:
     first_seen: Mapping[str, float] = field(default_factory=dict)
     snapshot: StoredSnapshot | None = None
     snapshot_failure: SnapshotFailure | None = None
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    override: Override | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,8 @@ class JournalEntry:
         reason: Why, in a sentence.
         arithmetic: The numbers behind it.
         outcome: What became of it.
+        view: The digest of the view that it was decided on, as the log has it; empty if it was not
+            the planner that decided.
     """
 
     time: float
@@ -95,6 +118,7 @@ class JournalEntry:
     reason: str
     arithmetic: str
     outcome: str
+    view: str = ""
 
 
 class _Partition:
@@ -214,28 +238,31 @@ class Journal:
         seed: Seed | None = None
         recorded: dict[str, int] = {}
         first_seen: dict[str, float] = {}
-        snapshot: StoredSnapshot | None = None
-        failure: SnapshotFailure | None = None
+        notices: dict[str, Notice] = {}
+        others: dict[str, Item] = {}
         for item in self._items.query("state#"):
             key = item["sk"]["S"]
             if key == _SEED:
-                cluster_id = item.get("cluster_id")
-                seed = Seed(item["instance_id"]["S"], cluster_id and int(cluster_id["S"]))
+                seed = _read_seed(item)
             elif key.startswith(_MEMBER):
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
-            elif key == _SNAPSHOT:
-                snapshot = StoredSnapshot(
-                    key=item["key"]["S"],
-                    revision=int(item["revision"]["S"]),
-                    size=int(item["size"]["N"]),
-                    taken=float(item["taken"]["N"]),
-                    stored=float(item["stored"]["N"]),
+            elif key.startswith(_NOTICE):
+                notices[key.removeprefix(_NOTICE)] = Notice(
+                    NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
                 )
-            elif key == _SNAPSHOT_FAILURE:
-                failure = SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
-        return Records(seed, recorded, first_seen, snapshot, failure)
+            else:
+                others[key] = item
+        return Records(
+            seed,
+            recorded,
+            first_seen,
+            _read_snapshot(others.get(_SNAPSHOT)),
+            _read_failure(others.get(_SNAPSHOT_FAILURE)),
+            notices,
+            _read_override(others.get(_OVERRIDE)),
+        )
 
     def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
         """Record which instance bootstraps the cluster, unless the record is not what was seen.
@@ -254,7 +281,8 @@ class Journal:
         if replaces is not None and replaces.created:
             raise AlreadyCreatedError(
                 f"the cluster has existed (etcd cluster id {replaces.cluster_id}) and must not be "
-                "seeded again: recover its quorum, or restore a snapshot, by hand"
+                "seeded again: recover its quorum, or order its recovery from a snapshot by the "
+                "command recover"
             )
         seen = "attribute_not_exists(pk)" if replaces is None else "instance_id = :seen"
         values = {":instance": {"S": instance_id}}
@@ -284,6 +312,75 @@ class Journal:
         )
         return written is not None
 
+    def order_recovery(self, seen: Seed, order: RestoreOrder) -> bool:
+        """Order that the cluster is made anew from a snapshot, if the record is still as it was seen.
+
+        From then on the cluster counts as one that does not exist yet, whose first member starts
+        with the data of the snapshot; the id that it had is never taken for the cluster's again.
+
+        Args:
+            seen: The record as it was read: of a cluster that has existed, or with an order that
+                this one replaces.
+            order: What to make it of.
+
+        Returns:
+            Whether it is ordered. False: look again.
+        """
+        values: Item = {
+            ":none": {"S": ""},
+            ":next": _integer(seen.generation + 1),
+            ":snapshot": {"S": order.snapshot},
+            ":bump": _integer(order.bump_revision),
+            ":lost": {"S": str(order.lost_cluster_id)},
+        }
+        expression = (
+            "SET instance_id = :none, generation = :next, restore_snapshot = :snapshot,"
+            " restore_bump = :bump, lost_cluster_id = :lost"
+        )
+        if seen.created:
+            values[":retired"] = {"SS": [str(order.lost_cluster_id)]}
+            values[":instance"] = {"S": seen.instance_id}
+            expression += ", lost_instance_id = :instance REMOVE cluster_id ADD retired :retired"
+        return self._change_generation(seen, expression, values)
+
+    def cancel_recovery(self, seen: Seed) -> bool:
+        """Take an order back whose cluster does not live yet: the one before is the cluster again.
+
+        Returns:
+            Whether it is taken back. False: look again.
+
+        Raises:
+            ValueError: There is no order in the record that was seen.
+        """
+        if seen.restore is None:
+            raise ValueError("there is no order that could be taken back")
+        lost = str(seen.restore.lost_cluster_id)
+        return self._change_generation(
+            seen,
+            "SET cluster_id = :lost, instance_id = lost_instance_id, generation = :next"
+            " REMOVE restore_snapshot, restore_bump DELETE retired :retired",
+            {
+                ":lost": {"S": lost},
+                ":next": _integer(seen.generation + 1),
+                ":retired": {"SS": [lost]},
+            },
+        )
+
+    def _change_generation(self, seen: Seed, expression: str, values: Item) -> bool:
+        """Change the seed's record, if it is still as it was seen."""
+        as_seen = []
+        if seen.generation:
+            as_seen.append("generation = :generation")
+            values[":generation"] = _integer(seen.generation)
+        else:
+            as_seen.append("attribute_not_exists(generation)")
+        if seen.cluster_id is None:
+            as_seen.append("attribute_not_exists(cluster_id)")
+        else:
+            as_seen.append("cluster_id = :cluster")
+            values[":cluster"] = {"S": str(seen.cluster_id)}
+        return self._items.update(_SEED, expression, values, " AND ".join(as_seen)) is not None
+
     def record_member(self, instance_id: str, member_id: int) -> None:
         """Record the member id of an instance."""
         self._items.put(_MEMBER + instance_id, {"member_id": {"S": str(member_id)}})
@@ -311,6 +408,34 @@ class Journal:
             _SNAPSHOT_FAILURE,
             {"time": _number(failure.time), "reason": {"S": failure.reason}},
         )
+
+    def record_notice(self, instance_id: str, notice: Notice) -> None:
+        """Record what EC2 said of an instance, in place of what it said before."""
+        self._items.put(
+            _NOTICE + instance_id,
+            {
+                "kind": {"S": notice.kind.value},
+                "time": _number(notice.time),
+                "expires": {"N": str(int(notice.time) + NOTICE_RETENTION_SECONDS)},
+            },
+        )
+
+    def record_override(self, override: Override) -> None:
+        """Record what an operator ordered, in place of any earlier order."""
+        self._items.put(
+            _OVERRIDE,
+            {
+                "member": {"S": override.member},
+                "operator": {"S": override.operator},
+                "reason": {"S": override.reason},
+                "until": _number(override.expires),
+                "expires": {"N": str(int(override.expires))},
+            },
+        )
+
+    def forget_override(self) -> None:
+        """Forget what an operator ordered: it is done."""
+        self._items.delete(_OVERRIDE)
 
     def first_seen(
         self, keys: Iterable[str], now: float, known: Mapping[str, float]
@@ -344,6 +469,7 @@ class Journal:
                 "reason": {"S": entry.reason},
                 "arithmetic": {"S": entry.arithmetic},
                 "outcome": {"S": entry.outcome},
+                **({"view": {"S": entry.view}} if entry.view else {}),
                 "expires": {"N": str(int(entry.time) + RETENTION_SECONDS)},
             },
         )
@@ -362,6 +488,7 @@ class Journal:
                 reason=item["reason"]["S"],
                 arithmetic=item["arithmetic"]["S"],
                 outcome=item["outcome"]["S"],
+                view=item["view"]["S"] if "view" in item else "",
             )
             for item in itertools.islice(newest, limit)
         )
@@ -444,6 +571,56 @@ class Lease:
             "holder = :me AND fence = :fence",
         )
         return item is not None
+
+
+def _read_seed(item: Item) -> Seed:
+    cluster_id = item.get("cluster_id")
+    snapshot = item.get("restore_snapshot")
+    restore = None
+    if snapshot is not None and cluster_id is None:
+        restore = RestoreOrder(
+            snapshot=snapshot["S"],
+            bump_revision=int(item["restore_bump"]["N"]),
+            lost_cluster_id=int(item["lost_cluster_id"]["S"]),
+        )
+    return Seed(
+        instance_id=item["instance_id"]["S"],
+        cluster_id=cluster_id and int(cluster_id["S"]),
+        generation=int(item["generation"]["N"]) if "generation" in item else 0,
+        restore=restore,
+        retired=tuple(sorted(int(one) for one in item.get("retired", {}).get("SS", ()))),
+    )
+
+
+def _integer(value: int) -> Item:
+    return {"N": str(value)}
+
+
+def _read_snapshot(item: Item | None) -> StoredSnapshot | None:
+    if item is None:
+        return None
+    return StoredSnapshot(
+        key=item["key"]["S"],
+        revision=int(item["revision"]["S"]),
+        size=int(item["size"]["N"]),
+        taken=float(item["taken"]["N"]),
+        stored=float(item["stored"]["N"]),
+    )
+
+
+def _read_failure(item: Item | None) -> SnapshotFailure | None:
+    return None if item is None else SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
+
+
+def _read_override(item: Item | None) -> Override | None:
+    if item is None:
+        return None
+    return Override(
+        member=item["member"]["S"],
+        operator=item["operator"]["S"],
+        reason=item["reason"]["S"],
+        expires=float(item["until"]["N"]),
+    )
 
 
 def _number(value: float) -> Item:

@@ -34,6 +34,18 @@ class HookResult(str, Enum):
     ABANDON = "ABANDON"
 
 
+_HOOKS = {
+    "Pending:Wait": (Transition.LAUNCHING,),
+    "Terminating:Wait": (Transition.TERMINATING,),
+    # Of an instance that is launched into the warm pool, and of one that comes back to it.
+    "Warmed:Pending:Wait": (Transition.LAUNCHING, Transition.TERMINATING),
+    "Warmed:Terminating:Wait": (Transition.TERMINATING,),
+    # Its documentation does not tell which hook it is.
+    "ReplacingRootVolume:Wait": (Transition.TERMINATING, Transition.LAUNCHING),
+}
+"""Which hooks may hold an instance, by its lifecycle state; the likelier one first."""
+
+
 @dataclass(frozen=True)
 class Instance:
     """An instance of the group, as Auto Scaling and EC2 describe it.
@@ -57,22 +69,89 @@ class Instance:
 
     @property
     def termination_waits(self) -> bool:
-        """Whether a terminate hook holds the instance."""
+        """Whether a terminate hook holds the instance, which goes when it is completed."""
         return self.state == "Terminating:Wait"
 
     @property
+    def warmed(self) -> bool:
+        """Whether it belongs to the warm pool, where it may be stopped at any time."""
+        return self.state.startswith("Warmed:")
+
+    @property
+    def retained(self) -> bool:
+        """Whether it was to end, and is kept until somebody terminates it."""
+        return self.state.endswith(":Retained")
+
+    @property
     def leaving(self) -> bool:
-        """Whether the instance is on its way out, held by a hook or not."""
-        return self.state.startswith("Terminat")
+        """Whether the instance is on its way out of service, held by a hook or not."""
+        return self.state.startswith("Terminat") or self.warmed
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is on its way out, but stays until this or that is called."""
+        return self.leaving and (self.held is not None or self.retained)
+
+    @property
+    def replaces_root(self) -> bool:
+        """Whether its root volume is replaced, by which its processes end and start again."""
+        return self.state.startswith("ReplacingRootVolume")
+
+    @property
+    def hooks(self) -> tuple[Transition, ...]:
+        """The hooks of which one may hold the instance; none if no hook does."""
+        return _HOOKS.get(self.state, ())
 
     @property
     def held(self) -> Transition | None:
         """The transition at which a hook holds the instance, if one does."""
-        if self.launch_waits:
-            return Transition.LAUNCHING
-        if self.termination_waits:
-            return Transition.TERMINATING
-        return None
+        return next(iter(self.hooks), None)
+
+
+class NoticeKind(str, Enum):
+    """What EC2 says of an instance before it takes it away."""
+
+    INTERRUPTION = "EC2 Spot Instance Interruption Warning"
+    """It is taken in about two minutes, whatever a hook holds."""
+
+    REBALANCE = "EC2 Instance Rebalance Recommendation"
+    """It is more likely than others to be interrupted."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What EC2 said of an instance, and when that was heard.
+
+    Attributes:
+        kind: What it said.
+        time: When, in seconds since the epoch.
+    """
+
+    kind: NoticeKind
+    time: float
+
+
+@dataclass(frozen=True)
+class Override:
+    """An operator's order to remove a member that the guard would keep.
+
+    etcd's own refusal stands, and so does the last voter. It holds for one member, once.
+
+    Attributes:
+        member: The name of the member, or its id in decimal or hexadecimal.
+        operator: Who gave the order.
+        reason: Why.
+        expires: Until when it holds, in seconds since the epoch.
+    """
+
+    member: str
+    operator: str
+    reason: str
+    expires: float
+
+    def names(self, member: Member) -> bool:
+        """Whether it is about this member."""
+        return self.member in {member.name, str(member.id), f"{member.id:x}"}
 
 
 @dataclass(frozen=True)
@@ -126,9 +205,14 @@ class Member:
         return self.name != ""
 
     @property
+    def answers(self) -> bool:
+        """Whether it is known to take part in the cluster."""
+        return self.status is not None and self.status.leader != NO_LEADER
+
+    @property
     def healthy(self) -> bool:
         """Whether it is known to be well. Unknown counts as unhealthy, and so does an alarm."""
-        return self.status is not None and self.status.leader != NO_LEADER and not self.alarmed
+        return self.answers and not self.alarmed
 
     @property
     def label(self) -> str:
@@ -137,16 +221,38 @@ class Member:
 
 
 @dataclass(frozen=True)
+class RestoreOrder:
+    """A person's order to make the cluster anew from a snapshot, as its quorum is lost.
+
+    Attributes:
+        snapshot: Where the snapshot is: ``s3://bucket/key``.
+        bump_revision: How much the revision is raised, so that it never goes back for a client.
+        lost_cluster_id: The etcd cluster id of the cluster whose quorum is lost.
+    """
+
+    snapshot: str
+    bump_revision: int
+    lost_cluster_id: int
+
+
+@dataclass(frozen=True)
 class Seed:
     """The record that keeps a cluster from being seeded twice.
 
     Attributes:
-        instance_id: The instance that was chosen to bootstrap the cluster.
+        instance_id: The instance that was chosen to bootstrap the cluster; empty when none is yet,
+            after an order to make it anew.
         cluster_id: The etcd cluster id; None until the seed has answered for the first time.
+        generation: How often it was ordered to make the cluster anew, or such an order taken back.
+        restore: The order, until the new cluster lives.
+        retired: The etcd cluster ids of those that were replaced.
     """
 
     instance_id: str
     cluster_id: int | None = None
+    generation: int = 0
+    restore: RestoreOrder | None = None
+    retired: tuple[int, ...] = ()
 
     @property
     def created(self) -> bool:
@@ -193,14 +299,19 @@ class JoinConfiguration:
     Attributes:
         name: The member's name: the instance id.
         initial_cluster: ``name=peerURL`` pairs, comma-separated: the live member list and itself.
-        initial_cluster_state: ``new`` for the seed, ``existing`` for those who join.
+        initial_cluster_state: ``new`` for the seed, ``existing`` for those who join, and for the
+            seed of a cluster that is made of a snapshot: without that it must not start empty.
         initial_cluster_token: Sets apart the ids of clusters with equal addresses.
+        snapshot: The snapshot that the data is made of, ``s3://bucket/key``; empty for none.
+        bump_revision: How much the revision of the snapshot is raised.
     """
 
     name: str
     initial_cluster: str
     initial_cluster_state: str
     initial_cluster_token: str
+    snapshot: str = ""
+    bump_revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -217,12 +328,17 @@ class ClusterView:
         foreign: Addresses of instances that answered with another cluster id than the recorded one.
         silent: Why addresses that were asked gave no usable answer, by address.
         seed: The record of the bootstrap; None when the cluster was never seeded.
-        first_seen: For a held instance, or a member without an instance: when it was first seen so,
-            in seconds since the epoch. Keys are instance ids and member ids (in decimal).
+        first_seen: For an instance that is held or leaving, a learner, or a member without an
+            instance: when it was first seen so, in seconds since the epoch. Keys are instance ids
+            and member ids (in decimal).
         recorded: Member ids that were recorded when members were added, by instance id.
         joins: Instances for which the join configuration has been handed over, with its text.
         snapshot: The last snapshot that was stored; None if there is none.
         snapshot_failure: The last snapshot that failed; None if none has.
+        notices: What EC2 said of instances, by their ids.
+        override: What an operator ordered; None if nothing.
+        retains: Whether the group keeps an instance whose terminate hook is abandoned
+            (`InstanceLifecyclePolicy` with ``TerminateHookAbandon: retain``).
     """
 
     cluster: str
@@ -239,6 +355,9 @@ class ClusterView:
     joins: Mapping[str, JoinConfiguration] = field(default_factory=dict)
     snapshot: StoredSnapshot | None = None
     snapshot_failure: SnapshotFailure | None = None
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    override: Override | None = None
+    retains: bool = False
 
     @property
     def voters(self) -> tuple[Member, ...]:
@@ -297,13 +416,28 @@ class SnapshotPolicy:
     retry: float = 300
 
 
+class AtDeadline(str, Enum):
+    """What follows when a healthy member that must go has waited too long for its replacement."""
+
+    PROCEED = "proceed"
+    """It is removed without one, if the guard allows it."""
+
+    HOLD = "hold"
+    """It waits on, for as long as Auto Scaling lets a hook hold an instance: the smaller of 48
+    hours and 100 times the hook's time-out."""
+
+    RETAIN = "retain"
+    """Its hook is abandoned, and the group keeps the instance in ``Terminating:Retained``, where it
+    counts no longer, so that a replacement is launched. A group that retains nothing holds it."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What is a choice rather than a rule of safety. Times are in seconds.
 
     Attributes:
         replacement_deadline: How long a healthy member that must go waits for its replacement.
-            Then it is removed without one, if the guard allows it.
+        at_deadline: What follows then.
         launch_deadline: How long a launching instance has to become a voter; then its launch is
             abandoned and Auto Scaling launches another.
         stale_grace: How long a member without an instance must have been seen dead before it is
@@ -312,15 +446,21 @@ class Policy:
             promoted. etcd itself accepts 10 % of the whole log.
         peer_scheme: ``http`` or ``https``.
         peer_port: The port at which members reach each other.
+        unheld_grace: How long an instance may be ``Terminating`` before no hook is thought to hold
+            it any more: it is so for a moment before its hook.
+        notice_lifetime: How long after EC2 gave notice of an instance it is reckoned with.
         snapshots: When a snapshot is taken; None: never.
     """
 
     replacement_deadline: float = 3600
+    at_deadline: AtDeadline = AtDeadline.PROCEED
     launch_deadline: float = 1800
     stale_grace: float = 300
     max_promotion_lag: int = 1000
     peer_scheme: str = "http"
     peer_port: int = 2380
+    unheld_grace: float = 10
+    notice_lifetime: float = 1800
     snapshots: SnapshotPolicy | None = None
 
     def peer_url(self, address: str) -> str:
@@ -403,6 +543,13 @@ class CompleteHook:
 
 
 @dataclass(frozen=True)
+class TerminateRetained:
+    """Terminate an instance that is retained, and replaced, and has no member any more."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True)
 class Wait:
     """Do nothing now.
 
@@ -429,6 +576,7 @@ Action: TypeAlias = (
     | TakeSnapshot
     | RemoveMember
     | CompleteHook
+    | TerminateRetained
     | Wait
     | Stop
 )

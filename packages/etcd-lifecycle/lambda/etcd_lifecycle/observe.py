@@ -30,7 +30,7 @@ MAX_LISTERS = 2
 
 
 @dataclass(frozen=True)
-class _Answers:
+class Answers:
     """What the members that were asked said, by address."""
 
     reports: Mapping[str, StatusReport]
@@ -63,13 +63,23 @@ class Observer:
         self._joins = joins
         self._endpoints = endpoints
 
-    def observe(self, desired: int, instances: tuple[Instance, ...], now: float) -> ClusterView:
+    def observe(
+        self,
+        desired: int,
+        instances: tuple[Instance, ...],
+        now: float,
+        *,
+        retains: bool = False,
+        remember: bool = True,
+    ) -> ClusterView:
         """Look at the cluster.
 
         Args:
             desired: The group's desired capacity.
             instances: The group's instances.
             now: Seconds since the epoch.
+            retains: Whether the group keeps an instance whose terminate hook is abandoned.
+            remember: Whether it is remembered what waits from now on. False changes nothing at all.
 
         Returns:
             The view. Members that do not answer are part of it; a service of AWS that does not
@@ -77,40 +87,57 @@ class Observer:
         """
         records = self._journal.load()
         answers = self._probe(
-            {one.address: one.launch_waits for one in instances if one.address is not None}
+            {
+                one.address: one.launch_waits
+                for one in instances
+                # Those of the warm pool are stopped, as a rule; members among them are asked later.
+                if one.address is not None and not one.warmed
+            }
         )
+        answers, risen = without_retired(answers, records.seed, instances)
         cluster_id, foreign = _whose(answers.reports, records.seed)
         view = ClusterView(
             cluster=self._cluster,
             desired=desired,
             instances=instances,
             cluster_id=cluster_id,
-            foreign=foreign,
+            foreign=(*foreign, *risen),
             silent=answers.silent,
             seed=records.seed,
             recorded=records.recorded,
             snapshot=records.snapshot,
             snapshot_failure=records.snapshot_failure,
+            notices=records.notices,
+            override=records.override,
+            retains=retains,
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
-        if not foreign:
+        if not view.foreign:
             view = self._with_members(view, answers)
         self._endpoints.keep(
             answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
         )
         waiting = _waiting(view, records)
+        if not remember:
+            known = records.first_seen
+            return replace(view, first_seen={key: known.get(key, now) for key in waiting})
         return replace(view, first_seen=self._journal.first_seen(waiting, now, records.first_seen))
 
-    def _probe(self, addresses: Mapping[str, bool]) -> _Answers:
-        """Ask members for their status at the same time; True asks for a linearizable read too."""
+    def _probe(self, addresses: Mapping[str, bool]) -> Answers:
+        """Ask members for their status at the same time; True tells those that are just starting.
+
+        One that was just removed may crash on the question (etcd issue 21966; trap 10 of the tests'
+        list). It has left the cluster by then, and its instance goes too.
+        """
         reports: dict[str, StatusReport] = {}
         silent: dict[str, str] = {}
         if not addresses:
-            return _Answers(reports, silent)
+            return Answers(reports, silent)
 
         def ask(address: str) -> StatusReport | EtcdError:
             try:
-                return self._endpoints.at(address).status(with_read=addresses[address])
+                starting = addresses[address]
+                return self._endpoints.at(address).status(with_read=starting, starting=starting)
             except EtcdError as error:
                 return error
 
@@ -120,9 +147,9 @@ class Observer:
                     silent[address] = str(answer)
                 else:
                     reports[address] = answer
-        return _Answers(reports, silent)
+        return Answers(reports, silent)
 
-    def _with_members(self, view: ClusterView, answers: _Answers) -> ClusterView:
+    def _with_members(self, view: ClusterView, answers: Answers) -> ClusterView:
         refusals: dict[str, str] = {}
         listed = self._list_members(view.instances, answers.reports, refusals)
         if listed is None:
@@ -178,14 +205,50 @@ def _leads(report: StatusReport) -> bool:
 
 
 def _waiting(view: ClusterView, records: Records) -> list[str]:
-    """What waits: held instances, learners, and members without an instance that do not answer."""
-    held = [instance.id for instance in view.instances if instance.held]
+    """What waits: instances that are held or going, learners, and the silent without an instance."""
+    held = [one.id for one in view.instances if one.held or one.leaving]
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
         return [*held, *(key for key in records.first_seen if key.isdecimal())]
     gone = [orphan for orphan in identify(view).orphans if orphan.status is None]
     learners = [member for member in view.members if member.learner]
     return [*held, *{str(member.id) for member in (*gone, *learners)}]
+
+
+def without_retired(
+    answers: Answers, seed: Seed | None, instances: Iterable[Instance]
+) -> tuple[Answers, tuple[str, ...]]:
+    """Set apart what answers for a cluster that was replaced after it had lost its quorum.
+
+    Returns:
+        The answers without them, and the addresses of those that follow a leader: then that quorum
+        is back, unless they are going anyway.
+    """
+    retired = {
+        address: report
+        for address, report in answers.reports.items()
+        if seed is not None and report.cluster_id in seed.retired
+    }
+    if not retired:
+        return answers, ()
+    going = {instance.address for instance in instances if instance.leaving}
+    risen = {
+        address
+        for address, report in retired.items()
+        if report.status.leader != NO_LEADER and address not in going
+    }
+    told = {
+        address: f"it belongs to the cluster {report.cluster_id:x}, which a recovery replaces"
+        + (
+            ", and whose quorum is back: terminate its instances, or take the order back by "
+            "'recover --cancel'"
+            if address in risen
+            else ": terminate its instance"
+        )
+        for address, report in retired.items()
+    }
+    reports = {one: report for one, report in answers.reports.items() if one not in retired}
+    return Answers(reports, {**answers.silent, **told}), tuple(sorted(risen))
 
 
 def _whose(

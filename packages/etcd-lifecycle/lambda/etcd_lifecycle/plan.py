@@ -4,26 +4,31 @@ A pure function of what was observed: no I/O, no clock, no randomness, no memory
 in an order that puts what ends a change before what begins one:
 
 1. nothing without a quorum, nothing about a cluster that is not ours;
-2. hooks whose work is done are completed;
-3. dead members whose instances are going are removed;
-4. the learner that is on its way in is brought in, or given up;
-5. healthy members whose instances are going are removed, the leader last and moved first;
-6. a launching instance is added as a learner;
-7. members whose instances have vanished are removed;
-8. a snapshot that is due is taken.
+2. what an operator ordered;
+3. hooks whose work is done are completed;
+4. a leader that may be away without a word hands over;
+5. the quorum is saved from instances that end and that nothing holds, by shrinking;
+6. dead members whose instances are going are removed;
+7. the learner that is on its way in is brought in, or given up;
+8. healthy members whose instances are going are removed, the leader last and moved first;
+9. a launching instance is added as a learner;
+10. members whose instances have vanished are removed;
+11. retained instances that are replaced are terminated;
+12. a snapshot that is due is taken.
 
 With snapshots, one comes before each removal of a voter, and before the last one is let go.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .identity import identify
+from .guard import guard
 from .model import (
     Action,
     AddLearner,
+    AtDeadline,
     ClusterView,
     CompleteHook,
     Decision,
@@ -41,13 +46,24 @@ from .model import (
     SeedCluster,
     Stop,
     TakeSnapshot,
+    TerminateRetained,
     TransferLeadership,
     Transition,
     Wait,
 )
+from .situation import Situation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from .guard import Verdict
+
+STARTING_SECONDS = 20.0
+"""How long a new learner is looked at again within an invocation although it does not answer.
+
+Its instance looks for its configuration every few seconds, and etcd then serves nobody before it has
+published its name. When the leader sends it a snapshot (it does when its log does not reach back to
+the beginning), that drops the connections to all peers and the publication with them: etcd publishes
+again after 7 s (measured on etcd 3.6.16).
+"""
 
 
 def plan(view: ClusterView, policy: Policy, now: float) -> Decision:
@@ -64,52 +80,6 @@ def plan(view: ClusterView, policy: Policy, now: float) -> Decision:
     return _Planner(view, policy, now).decide()
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a voter may be removed, and the sum that says so.
-
-    Attributes:
-        allowed: Whether a healthy majority remains.
-        healthy: Voters that remain, are well, and stay.
-        quorum: How many of the remaining voters a majority takes.
-        sum: The comparison as text.
-    """
-
-    allowed: bool
-    healthy: int
-    quorum: int
-    sum: str
-
-
-def guard(voters: Iterable[Member], victim: Member, leaving: Iterable[Member]) -> Verdict:
-    """Whether removing a voter leaves a healthy majority of those that remain.
-
-    etcd itself does not ask this: it allows three healthy members to become two, and two one.
-    Members that leave as well count as if they were gone already, and what is unknown counts as
-    unhealthy.
-
-    Args:
-        voters: All voters, the victim included.
-        victim: The voter that would be removed.
-        leaving: Voters whose instances are going or gone.
-
-    Returns:
-        The verdict. The last voter is never allowed to be removed.
-    """
-    gone = {member.id for member in leaving}
-    remaining = [member for member in voters if member.id != victim.id]
-    healthy = sum(member.healthy and member.id not in gone for member in remaining)
-    quorum = len(remaining) // 2 + 1
-    allowed = bool(remaining) and healthy >= quorum
-    comparison = f"{healthy} {'>=' if healthy >= quorum else '<'} {quorum}"
-    return Verdict(
-        allowed,
-        healthy,
-        quorum,
-        f"without {victim.label}: {len(remaining)} voters, healthy and staying {comparison} quorum",
-    )
-
-
 def join_configuration(view: ClusterView, policy: Policy, instance: Instance) -> JoinConfiguration:
     """What the instance's etcd must be started with to join the cluster as it is now.
 
@@ -122,84 +92,38 @@ def join_configuration(view: ClusterView, policy: Policy, instance: Instance) ->
         if member.host != address
         for url in member.peer_urls
     ]
-    existing = view.seed is not None and view.seed.created
+    order = view.seed.restore if view.seed else None
+    existing = order is not None or (view.seed is not None and view.seed.created)
     return JoinConfiguration(
         name=instance.id,
         initial_cluster=",".join([*others, f"{instance.id}={policy.peer_url(address)}"]),
         initial_cluster_state="existing" if existing else "new",
-        initial_cluster_token=view.cluster,
+        initial_cluster_token=_cluster_token(view),
+        snapshot=order.snapshot if order else "",
+        bump_revision=order.bump_revision if order else 0,
     )
 
 
-class _Planner:
-    """One decision: the view, what follows from it, and the rules in their order."""
+def _cluster_token(view: ClusterView) -> str:
+    """What sets the cluster apart from those that it replaces: etcd makes its id of it.
+
+    With the same token, a first member at an address that was used before would have the old id.
+    """
+    generation = view.seed.generation if view.seed else 0
+    return f"{view.cluster}@{generation}" if generation else view.cluster
+
+
+class _Planner(Situation):
+    """One decision: the situation, and the rules in their order."""
 
     def __init__(self, view: ClusterView, policy: Policy, now: float) -> None:
-        self.view = view
-        self.policy = policy
-        self.now = now
-        self.identities = identify(view)
-        leaving = {
-            member.id
-            for instance_id, member in self.identities.members.items()
-            if (instance := view.instance(instance_id)) and instance.leaving
-        }
-        leaving |= {member.id for member in self.identities.orphans}
-        self.leaving = tuple(voter for voter in view.voters if voter.id in leaving)
+        super().__init__(view, policy, now)
         self.held_back: list[str] = []
-
-    # What follows from the view
-
-    def member(self, instance: Instance) -> Member | None:
-        return self.identities.members.get(instance.id)
-
-    def owner(self, member: Member) -> Instance | None:
-        return next(
-            (
-                instance
-                for instance in self.view.instances
-                if (own := self.member(instance)) and own.id == member.id
-            ),
-            None,
-        )
-
-    def age(self, key: str) -> float:
-        """For how long the instance has been held, or the member has been dead, in seconds."""
-        return self.now - self.view.first_seen.get(key, self.now)
-
-    def launching(self) -> list[Instance]:
-        """Instances held at their launch, those that wait longest first."""
-        waiting = [instance for instance in self.view.instances if instance.launch_waits]
-        return sorted(waiting, key=lambda instance: (-self.age(instance.id), instance.id))
-
-    def late(self, instance: Instance) -> bool:
-        return self.age(instance.id) > self.policy.launch_deadline
-
-    def overdue(self, learner: Member) -> bool:
-        """Whether it has had its time, on an instance that no hook holds (any more) too."""
-        return self.age(str(learner.id)) > self.policy.launch_deadline
-
-    @staticmethod
-    def died(member: Member) -> bool:
-        """Whether it is a voter that does not answer."""
-        return not member.learner and member.status is None
 
     # How a decision is made
 
     def say(self, action: Action, reason: str, arithmetic: str = "") -> Decision:
         return Decision(action, reason, arithmetic or self.arithmetic())
-
-    def arithmetic(self) -> str:
-        voters = self.view.voters
-        healthy = sum(voter.healthy for voter in voters)
-        parts = [
-            f"voters {len(voters)}",
-            f"healthy {healthy}",
-            f"leaving {len(self.leaving)}",
-            f"quorum {len(voters) // 2 + 1}",
-            f"desired {self.view.desired}",
-        ]
-        return ", ".join(parts)
 
     def decide(self) -> Decision:
         """The first rule that has something to say decides."""
@@ -218,27 +142,49 @@ class _Planner:
             )
         if self.identities.contradictions:
             return self.say(Stop(), "; ".join(self.identities.contradictions))
-        if self.view.leader is None:
+        if self.leader is None:
             return self.say(Wait(soon=True), "the members have not agreed on a leader yet")
         return (
-            self.complete_what_is_done()
+            self.obey_the_override()
+            or self.give_up_the_misled()
+            or self.complete_what_is_done()
+            or self.move_the_leader_away()
+            or self.save_the_quorum()
             or self.remove_the_dead()
             or self.bring_in_the_learner()
             or self.remove_the_leaving()
             or self.add_a_learner()
             or self.remove_the_vanished()
+            or self.terminate_the_retained()
             or self.take_due_snapshot()
             or self.report()
         )
 
-    # Rules: a cluster that does not exist yet
+    # Rules: a cluster that does not exist yet, or is to be made anew
+
+    def give_up_the_misled(self) -> Decision | None:
+        """Instances that were told to join a cluster which a recovery has replaced since."""
+        token = _cluster_token(self.view)
+        for instance in self.launching():
+            join = self.view.joins.get(instance.id)
+            if join and join.initial_cluster_token != token and self.member(instance) is None:
+                return self.say(
+                    CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
+                    f"{instance.id} was told to start with {join.initial_cluster_token}, which is "
+                    f"{token} by now: Auto Scaling replaces it",
+                )
+        return None
 
     def bring_to_life(self, seed: Seed | None) -> Decision:
-        if self.view.quorate and self.view.cluster_id is not None:
-            return self.record_cluster(seed, self.view.cluster_id)
+        order = seed.restore if seed else None
         chosen = self.view.instance(seed.instance_id) if seed else None
+        expected = order is None or (chosen is not None and self.member(chosen) is not None)
+        if self.view.quorate and self.view.cluster_id is not None and expected:
+            return self.record_cluster(seed, self.view.cluster_id)
+        if order and (misled := self.give_up_the_misled()):
+            return misled
         serving = [one.id for one in self.view.instances if one.state == "InService"]
-        if serving and chosen is None:
+        if serving and chosen is None and order is None:
             # Before any hook is completed: those that are going may hold voters of that old one.
             return self.say(
                 Stop(),
@@ -246,18 +192,27 @@ class _Planner:
                 "answers: a new cluster is not started over what may be an old one",
             )
         for instance in self.view.instances:
-            if instance.termination_waits:
-                return self.say(
-                    CompleteHook(instance.id, Transition.TERMINATING, HookResult.CONTINUE),
-                    f"{instance.id} may go: the cluster has not come to life yet",
-                )
-        if chosen:
-            return self.wait_for_seed(chosen)
+            if instance.held and (instance.leaving or instance.replaces_root):
+                return self.let_go(instance, "the cluster has not come to life yet")
+        return self.wait_for_seed(chosen) if chosen else self.choose_seed(seed, serving)
+
+    def choose_seed(self, seed: Seed | None, serving: list[str]) -> Decision:
+        order = seed.restore if seed else None
         candidates = [instance for instance in self.launching() if instance.address]
+        if not candidates and order and serving:
+            return self.say(
+                Wait(),
+                f"no instance waits to start with {order.snapshot}: terminate "
+                f"{', '.join(serving)}, so that Auto Scaling launches others",
+            )
         if not candidates:
             return self.say(Wait(), "no instance waits to be the first member")
         first = candidates[0]
-        why = f", since {seed.instance_id} vanished before the cluster lived" if seed else ""
+        why = ""
+        if order:
+            why = f", with the data of {order.snapshot}"
+        elif seed:
+            why = f", since {seed.instance_id} vanished before the cluster lived"
         return self.say(
             SeedCluster(first.id, replaces=seed), f"{first.id} is to be the first member{why}"
         )
@@ -295,38 +250,177 @@ class _Planner:
 
     # Rules: a cluster that lives
 
+    def obey_the_override(self) -> Decision | None:
+        """Removes what an operator said, whatever the guard says; etcd's own refusal stands."""
+        order = self.view.override
+        if order is None or self.now > order.expires:
+            return None
+        victim = next((member for member in self.view.members if order.names(member)), None)
+        if victim is None:
+            return None
+        said = f"{order.operator} ordered it: {order.reason}"
+        if not victim.learner and len(self.view.voters) == 1:
+            self.held_back.append(f"{victim.label} is the last voter, and stays although {said}")
+            return None
+        verdict = guard(self.view.voters, victim, self.leaving)
+        target = self.transferee(victim) if self.leads(victim) else None
+        if target:
+            return self.say(
+                TransferLeadership(victim.id, target.id),
+                f"{victim.label} is to be removed, as {said}; {target.label} takes over first",
+                verdict.sum,
+            )
+        return self.say(
+            RemoveMember(victim.id), f"{victim.label} is removed, as {said}", verdict.sum
+        )
+
     def complete_what_is_done(self) -> Decision | None:
         for instance in self.view.instances:
-            member = self.member(instance)
-            if instance.termination_waits and member is None:
-                return self.say(
-                    CompleteHook(instance.id, Transition.TERMINATING, HookResult.CONTINUE),
-                    f"{instance.id} may go: it has no member",
-                )
-            if not instance.launch_waits:
+            if instance.launch_waits:
+                decision = self.complete_launch(instance, self.member(instance))
+            elif instance.held:
+                decision = self.complete_departure(instance, self.member(instance))
+            else:
                 continue
-            status = member.status if member else None
-            if member and not member.learner and member.healthy and status and status.reads:
-                return self.say(
-                    CompleteHook(instance.id, Transition.LAUNCHING, HookResult.CONTINUE),
-                    f"{instance.id} is a voter and answers linearizable reads",
-                )
-            if member and not member.learner:
-                self.held_back.append(f"{instance.id} is a voter, but does not answer reads yet")
-            if self.late(instance) and (member is None or self.died(member)):
-                return self.say(
-                    CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
-                    f"{instance.id} has not become a member that is well for "
-                    f"{self.age(instance.id):.0f} s: Auto Scaling replaces it",
-                )
+            if decision:
+                return decision
         return None
+
+    def complete_launch(self, instance: Instance, member: Member | None) -> Decision | None:
+        status = member.status if member else None
+        if member and not member.learner and member.healthy and status and status.reads:
+            return self.say(
+                CompleteHook(instance.id, Transition.LAUNCHING, HookResult.CONTINUE),
+                f"{instance.id} is a voter and answers linearizable reads",
+            )
+        if member and not member.learner:
+            self.held_back.append(f"{instance.id} is a voter, but does not answer reads yet")
+        if self.late(instance) and (member is None or (not member.learner and status is None)):
+            return self.say(
+                CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
+                f"{instance.id} has not become a member that is well for "
+                f"{self.age(instance.id):.0f} s: Auto Scaling replaces it",
+            )
+        return None
+
+    def complete_departure(self, instance: Instance, member: Member | None) -> Decision | None:
+        if member is None:
+            return self.let_go(instance, "it has no member")
+        if not instance.replaces_root:
+            return None
+        if member.status is None:
+            return self.let_go(instance, "its member does not answer, and may come back with it")
+        return self.replace_root(instance, member)
+
+    def replace_root(self, instance: Instance, member: Member) -> Decision | None:
+        """Lets an instance go whose member keeps its place, and is away for a while."""
+        voters = self.view.voters
+        away = {one.id for one in self.leaving} | {member.id}
+        healthy = sum(voter.healthy and voter.id not in away for voter in voters)
+        quorum = len(voters) // 2 + 1
+        comparison = f"{healthy} {'>=' if healthy >= quorum else '<'} {quorum}"
+        arithmetic = (
+            f"without {member.label} for a while: {len(voters)} voters, "
+            f"healthy and staying {comparison} quorum"
+        )
+        if member.learner or (healthy >= quorum and not self.leads(member)):
+            return self.let_go(
+                instance, "its member keeps its place, and the others are a majority", arithmetic
+            )
+        waited = self.age(instance.id)
+        # Of one or two voters none can ever be spared.
+        hopeless = len(voters) <= 2 and healthy == len(voters) - 1  # noqa: PLR2004
+        patient = self.policy.at_deadline is not AtDeadline.PROCEED
+        if waited <= self.policy.replacement_deadline or patient or not hopeless:
+            self.held_back.append(
+                f"{instance.id} keeps its root volume as long as it leads or is needed: {arithmetic}"
+            )
+            return None
+        return self.let_go(
+            instance,
+            f"it has waited {waited:.0f} s, and {len(voters)} voters are too few to go on without "
+            "one; its member keeps its place, and until it is back there is no quorum",
+            arithmetic,
+        )
+
+    def let_go(self, instance: Instance, why: str, arithmetic: str = "") -> Decision:
+        transition = instance.held
+        if transition is None:
+            raise ValueError(f"no hook holds {instance.id}, which is {instance.state}")
+        return self.say(
+            CompleteHook(instance.id, transition, HookResult.CONTINUE),
+            f"{instance.id} may go: {why}",
+            arithmetic,
+        )
+
+    def move_the_leader_away(self) -> Decision | None:
+        """Has a leader hand over at once that EC2 may take, or whose root volume is replaced."""
+        leader = self.leader
+        owner = self.owner(leader) if leader else None
+        if leader is None or owner is None or not self.unfit_to_lead(owner):
+            return None
+        interrupted = self.interrupted(owner)
+        target = self.transferee(leader, lasting=interrupted, fit=not interrupted)
+        if target is None:
+            return None
+        why = (
+            "has its root volume replaced"
+            if owner.replaces_root
+            else "is about to be interrupted"
+            if interrupted
+            else "is at risk of being interrupted"
+        )
+        return self.say(
+            TransferLeadership(leader.id, target.id),
+            f"{owner.id} leads and {why}: {target.label} takes over",
+        )
+
+    def save_the_quorum(self) -> Decision | None:
+        """Shrinks the cluster, when it would lose its quorum by what nothing holds back.
+
+        The usual guard counts voters that end soon as gone, and so would keep them until they are,
+        and the quorum with them. As long as they answer they can still vote for a smaller cluster.
+        """
+        voters = self.view.voters
+        ending = {member.id for member in self.doomed}
+        lasting = [voter for voter in voters if voter.answers and voter.id not in ending]
+        if not self.doomed or not lasting or len(lasting) > len(voters) // 2:
+            return None
+        dead = [voter for voter in self.leaving if voter.status is None and not self.stays(voter)]
+        rest = len(voters) - len(dead) - len(self.doomed)
+        if len(lasting) <= rest // 2:
+            self.held_back.append(
+                f"{', '.join(one.label for one in self.doomed)} will end, and with them the "
+                f"quorum: only {len(lasting)} of the {rest} others answer"
+            )
+            return None
+        victims = [*dead, *sorted(self.doomed, key=self.leads)]
+        why = (
+            f"{', '.join(one.label for one in self.doomed)} will end and nothing holds them; of "
+            f"{len(voters)} voters only {len(lasting)} would be left, so the cluster shrinks first"
+        )
+        for victim in victims:
+            verdict = guard(voters, victim, (), counted="answering", alarmed=True)
+            if verdict.allowed:
+                removal = self.remove_allowed(victim, f"{victim.label} is removed: {why}", verdict)
+                if removal:
+                    return removal
+        return None
+
+    def stays(self, voter: Member) -> bool:
+        """Whether its instance is in service, so that it may come back."""
+        owner = self.owner(voter)
+        return owner is not None and not self.going(owner)
+
+    def leads(self, member: Member) -> bool:
+        return self.leader is not None and self.leader.id == member.id
 
     def remove_the_dead(self) -> Decision | None:
         if self.view.learner:
             return None
         for instance in self.view.instances:
             member = self.member(instance)
-            if instance.leaving and member and not member.healthy:
+            if self.going(instance) and member and not member.healthy:
                 removal = self.remove(
                     member,
                     f"{instance.id} is terminating and its member is not well: removal first",
@@ -340,7 +434,7 @@ class _Planner:
         if learner is None:
             return None
         instance = self.owner(learner)
-        if instance is None or instance.leaving or self.late(instance) or self.overdue(learner):
+        if instance is None or self.going(instance) or self.late(instance) or self.overdue(learner):
             return self.give_up(learner, instance)
         join = join_configuration(self.view, self.policy, instance)
         unstarted = instance.launch_waits and not learner.started
@@ -349,7 +443,8 @@ class _Planner:
                 HandOverJoin(instance.id, join), f"{instance.id} is told how to join the cluster"
             )
         if learner.status is None:
-            return self.say(Wait(), f"{instance.id} is starting its member")
+            soon = instance.launch_waits and self.age(str(learner.id)) < STARTING_SECONDS
+            return self.say(Wait(soon=soon), f"{instance.id} is starting its member")
         return self.promote(learner)
 
     def give_up(self, learner: Member, instance: Instance | None) -> Decision:
@@ -357,7 +452,7 @@ class _Planner:
             return self.say(Wait(), f"learner {learner.label} answers but has no instance here")
         if instance is None:
             why = "has no instance any more"
-        elif instance.leaving:
+        elif self.going(instance):
             why = "is going before it was promoted"
         else:
             waited = max(self.age(instance.id), self.age(str(learner.id)))
@@ -365,15 +460,14 @@ class _Planner:
         return self.say(RemoveMember(learner.id), f"learner {learner.label} {why}")
 
     def promote(self, learner: Member) -> Decision:
-        leader = self.view.leader
-        if learner.status is None or leader is None or leader.status is None:
+        if learner.status is None or self.leader is None or self.leader.status is None:
             return self.say(Wait(soon=True), f"learner {learner.label} cannot be compared yet")
         if not learner.healthy:
             return self.say(
                 Wait(soon=not learner.alarmed),
                 f"learner {learner.label} is not well: it gets no vote",
             )
-        lag = max(0, leader.status.raft_index - learner.status.applied_index)
+        lag = self.lag(learner)
         if lag > self.policy.max_promotion_lag:
             return self.say(
                 Wait(soon=True), f"learner {learner.label} is {lag} log entries behind the leader"
@@ -383,23 +477,17 @@ class _Planner:
         )
 
     def remove_the_leaving(self) -> Decision | None:
-        leader = self.view.leader
-        last = leader if len(self.view.voters) == 1 else None
+        last = self.leader if len(self.view.voters) == 1 else None
         victims = [
             (instance, member)
             for instance in self.view.instances
-            if instance.leaving
+            if self.going(instance)
             and (member := self.member(instance))
+            and not member.learner
             and (member.healthy or member is last)
         ]
-        # The leader last. Whom no hook holds any more goes first: it will not wait.
-        victims.sort(
-            key=lambda pair: (
-                leader is not None and pair[1].id == leader.id,
-                pair[0].termination_waits,
-                pair[0].id,
-            )
-        )
+        # The leader last. Whom nothing holds any more goes first: it will not wait.
+        victims.sort(key=lambda pair: (self.leads(pair[1]), not self.unheld(pair[0]), pair[0].id))
         for instance, member in victims:
             decision = self.remove_leaving(instance, member)
             if decision:
@@ -409,50 +497,86 @@ class _Planner:
     def remove_leaving(self, instance: Instance, member: Member) -> Decision | None:
         voters = self.view.voters
         if len(voters) == 1:
-            if self.view.desired == 0 and instance.termination_waits:
-                end = self.say(
-                    CompleteHook(instance.id, Transition.TERMINATING, HookResult.CONTINUE),
-                    f"the group is scaled to zero: the cluster ends with {member.label}",
-                )
-                return self.after_snapshot(end, member)
-            self.held_back.append(f"{instance.id} holds the last voter")
-            return None
+            return self.end_with_the_last(instance, member)
         healthy = sum(voter.healthy for voter in voters)
-        shrinking = healthy > self.view.desired
-        waited = self.age(instance.id)
-        overdue = waited > self.policy.replacement_deadline
-        if instance.termination_waits and not shrinking and not overdue:
-            self.held_back.append(f"{instance.id} waits for its replacement to be promoted")
-            return None
-        if shrinking:
+        if healthy > self.view.desired:
             why = f"{healthy} healthy voters are more than the {self.view.desired} wanted"
-        elif overdue:
-            why = f"no replacement came for {waited:.0f} s"
-        else:
+        elif self.interrupted(instance):
+            why = "is interrupted within two minutes, whatever holds it"
+            return self.remove(member, f"{instance.id} {why}")
+        elif self.unheld(instance):
             why = "no hook holds it"
+        elif not instance.kept:
+            return self.say(
+                Wait(soon=True), f"{instance.id} is terminating: its hook may hold it in a moment"
+            )
+        else:
+            waited = self.age(instance.id)
+            if waited <= self.policy.replacement_deadline:
+                self.held_back.append(f"{instance.id} waits for its replacement to be promoted")
+                return None
+            if instance.retained or self.policy.at_deadline is not AtDeadline.PROCEED:
+                return self.stay_at_deadline(instance, waited)
+            why = f"no replacement came for {waited:.0f} s"
         return self.remove(member, f"{instance.id} is terminating and {why}")
+
+    def stay_at_deadline(self, instance: Instance, waited: float) -> Decision | None:
+        """What follows when the time for a replacement is over, and the member is not to go."""
+        late = f"{instance.id} has waited {waited:.0f} s for its replacement"
+        retain = self.policy.at_deadline is AtDeadline.RETAIN and instance.termination_waits
+        if retain and self.view.retains:
+            return self.say(
+                CompleteHook(instance.id, Transition.TERMINATING, HookResult.ABANDON),
+                f"{late}: the group retains it, with its member, and launches another",
+            )
+        if retain:
+            late = (
+                f"{late}; it cannot be retained, as the group's instance lifecycle policy does not "
+                "say so for an abandoned terminate hook"
+            )
+        self.held_back.append(f"{late}, and is kept on")
+        return None
+
+    def end_with_the_last(self, instance: Instance, member: Member) -> Decision | None:
+        if self.view.desired == 0 and instance.termination_waits:
+            end = self.let_go(
+                instance, f"the group is scaled to zero, and the cluster ends with {member.label}"
+            )
+            return self.after_snapshot(end, member)
+        self.held_back.append(f"{instance.id} holds the last voter")
+        return None
 
     def remove(self, member: Member, reason: str) -> Decision | None:
         """Removes a voter if the guard allows it; moves the leadership away first."""
-        verdict = guard(self.view.voters, member, self.leaving)
-        if not verdict.allowed and len(self.view.voters) > self.view.desired:
-            # Fewer members are wanted. Those that leave as well cannot be waited for, and as long
-            # as their hooks hold them they vote: they go one by one, each with a majority of the
-            # voters alive before and after.
-            verdict = guard(self.view.voters, member, self.not_held())
+        voters = self.view.voters
+        verdict = guard(voters, member, self.leaving)
+        if not verdict.allowed and member.status is None:
+            # One that does not answer takes no vote with it, and as long as it is there nobody can
+            # join: all that vote count, but for those that are about to end.
+            verdict = guard(
+                voters, member, self.doomed, counted="answering and not ending", alarmed=True
+            )
+        elif not verdict.allowed and (len(voters) > self.view.desired or not member.healthy):
+            # Those that leave as well cannot be waited for: fewer members are wanted, or nobody
+            # can join as long as this one is not well. As long as something holds them they vote:
+            # they go one by one, each with a majority of the voters alive before and after.
+            verdict = guard(voters, member, self.not_kept(), counted="healthy and staying or held")
         if not verdict.allowed:
             self.held_back.append(f"{member.label} cannot be removed safely: {verdict.sum}")
             return None
-        leader = self.view.leader
-        if leader is None or leader.id != member.id or member.status is None:
+        return self.remove_allowed(member, reason, verdict)
+
+    def remove_allowed(self, member: Member, reason: str, verdict: Verdict) -> Decision | None:
+        """Removes a voter that may go, after a snapshot and after another one leads."""
+        if not self.leads(member) or member.status is None:
             removal = self.say(RemoveMember(member.id), reason, verdict.sum)
             return self.after_snapshot(removal, self.best_copy(member))
-        target = self.transferee(leader)
+        target = self.transferee(member, lasting=member in self.doomed)
         if target is None:
-            self.held_back.append(f"no voter is fit to take the leadership from {leader.label}")
+            self.held_back.append(f"no voter is fit to take the leadership from {member.label}")
             return None
         transfer = self.say(
-            TransferLeadership(leader.id, target.id),
+            TransferLeadership(member.id, target.id),
             f"{reason}; it leads, so {target.label} takes over first",
             verdict.sum,
         )
@@ -491,31 +615,6 @@ class _Planner:
             return None
         return None if stored and stored.stored >= failure.time else failure.reason
 
-    def best_copy(self, victim: Member | None = None) -> Member | None:
-        """The voter that gives a snapshot: well, staying if one is, caught up, not the leader.
-
-        The leader has work enough, and gives it only if nobody else has applied as much.
-        """
-        going = {member.id for member in self.leaving}
-        leader = self.view.leader
-        log_end = leader.status.raft_index if leader and leader.status else 0
-
-        def fitness(voter: Member) -> tuple[bool, bool, bool, int]:
-            applied = voter.status.applied_index if voter.status else 0
-            return (
-                log_end - applied <= self.policy.max_promotion_lag,
-                voter.id not in going,
-                leader is not None and voter.id != leader.id,
-                applied,
-            )
-
-        others = [
-            voter
-            for voter in self.view.voters
-            if voter.healthy and (victim is None or voter.id != victim.id)
-        ]
-        return max(others, key=fitness, default=None)
-
     def take_due_snapshot(self) -> Decision | None:
         policy, last = self.policy.snapshots, self.view.snapshot
         if policy is None or policy.interval is None:
@@ -532,48 +631,6 @@ class _Planner:
         return self.say(
             TakeSnapshot(source.id), f"a snapshot is due, as {due}: {source.label} gives it"
         )
-
-    def not_held(self) -> tuple[Member, ...]:
-        """Leaving voters that nothing holds."""
-        return tuple(
-            member
-            for member in self.leaving
-            if not ((owner := self.owner(member)) and owner.termination_waits)
-        )
-
-    def transferee(self, leader: Member) -> Member | None:
-        """The voter to lead next: well, staying, in the leader's term, caught up, in another zone.
-
-        A transfer to a member that does not answer blocks writes for about a second (measured on
-        etcd 3.5.30), hence only voters that follow this very leader are asked.
-        """
-        zones = {
-            instance.zone
-            for instance in self.view.instances
-            if instance.leaving and instance.zone and self.member(instance)
-        }
-        going = {member.id for member in self.leaving}
-        term = leader.status.raft_term if leader.status else 0
-        candidates = [
-            voter
-            for voter in self.view.voters
-            if voter.id not in going
-            and voter.id != leader.id
-            and voter.healthy
-            and voter.status
-            and voter.status.raft_term == term
-            and voter.status.leader == leader.id
-        ]
-
-        log_end = leader.status.raft_index if leader.status else 0
-
-        def fitness(voter: Member) -> tuple[bool, bool, int]:
-            owner = self.owner(voter)
-            applied = voter.status.applied_index if voter.status else 0
-            caught_up = log_end - applied <= self.policy.max_promotion_lag
-            return (caught_up, owner is not None and owner.zone not in zones, applied)
-
-        return max(candidates, key=fitness, default=None)
 
     def add_a_learner(self) -> Decision | None:
         taken = {orphan.host: orphan for orphan in self.identities.orphans}
@@ -615,13 +672,24 @@ class _Planner:
                 return removal
         return None
 
+    def terminate_the_retained(self) -> Decision | None:
+        for instance in self.view.instances:
+            if instance.retained and not instance.warmed and self.member(instance) is None:
+                return self.say(
+                    TerminateRetained(instance.id),
+                    f"{instance.id} is retained, and has no member any more: it is terminated",
+                )
+        return None
+
     def report(self) -> Decision:
         if self.held_back:
             return self.say(Wait(), "; ".join(self.held_back))
         without = [
             instance.id
             for instance in self.view.instances
-            if instance.state == "InService" and self.member(instance) is None
+            if instance.state == "InService"
+            and self.member(instance) is None
+            and not self.interrupted(instance)
         ]
         if without:
             return self.say(

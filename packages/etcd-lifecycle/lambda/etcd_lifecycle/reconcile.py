@@ -7,50 +7,49 @@ and no silent etcd stops them.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from .act import Result
+from .auto_scaling import GroupNotFoundError
+from .aws import explain
 from .journal import LEASE_SECONDS, JournalEntry
-from .model import CompleteHook, Instance, RemoveMember, Stop, TakeSnapshot, Transition, Wait
+from .model import (
+    CompleteHook,
+    Instance,
+    Notice,
+    RemoveMember,
+    Stop,
+    TakeSnapshot,
+    Transition,
+    Wait,
+)
+from .pace import End, ends_with, pace, postpones
 from .plan import plan
 from .snapshot import expected_seconds
 from .telemetry import PassMetrics
+from .view_json import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .act import Actor, Outcome
-    from .auto_scaling import AutoScalingGroup
+    from .auto_scaling import AutoScalingGroup, GroupDescription
     from .journal import Journal, Lease
-    from .model import ClusterView, Decision, Policy
+    from .model import Action, ClusterView, Decision, NoticeKind, Policy
     from .observe import Observer
     from .snapshot import Snapshots
     from .telemetry import Telemetry
 
-POLL_SECONDS = 0.25
-"""Between two looks while something is about to be done: a learner catches up, a leader moves."""
-
-REFUSAL_SECONDS = 0.5
-"""Between two attempts that etcd refuses for now; after a promotion it does so for up to 5 s."""
-
-ROUND_SECONDS = 25.0
-"""What a look and an action take at worst: none is begun with less time than this left."""
-
 HEARTBEAT_SECONDS = 30.0
 """Between two heartbeats of an instance within one run."""
 
-USED_SECONDS = 10.0
-"""What a run may have used of its time, and still be no worse for something long than the next."""
-
+MAX_PARALLEL_HEARTBEATS = 16
+"""Heartbeats sent at the same time while the group cannot be seen."""
 
 _Hold: TypeAlias = tuple[str, Transition]
 """An instance, and the transition at which it is held."""
-
-_PROCEEDING = {
-    Transition.LAUNCHING: "Pending:Proceed",
-    Transition.TERMINATING: "Terminating:Proceed",
-}
 
 
 class _LeaseLostError(Exception):
@@ -87,22 +86,32 @@ class Reconciler:
     _beaten: dict[_Hold, float] = field(default_factory=dict, init=False)
     _released: set[_Hold] = field(default_factory=set, init=False)
 
-    def run(self, owner: str, seconds_left: Callable[[], float]) -> None:
+    def run(
+        self,
+        owner: str,
+        seconds_left: Callable[[], float],
+        notices: Mapping[str, NoticeKind] | None = None,
+    ) -> None:
         """Bring the cluster as far as it can go now.
 
         Args:
             owner: Names this run in the lease; another for each run.
             seconds_left: How long the run may still take.
+            notices: What EC2 has just said of instances, of which some may be of this group.
         """
         self._beaten.clear()
         self._released.clear()
-        desired, instances = self._see_group()
+        group = self._see_group()
+        for instance in group.instances:
+            if notices and instance.id in notices:
+                notice = Notice(notices[instance.id], self.clock())
+                self.journal.record_notice(instance.id, notice)
         lease = self.journal.lease(owner, seconds=self.lease_seconds)
         if not lease.acquire():
             self.telemetry.log("INFO", "another run is at work: this one leaves it to that")
             return
         try:
-            self._settle(lease, desired, instances, seconds_left)
+            self._settle(lease, group, seconds_left)
         except _LeaseLostError:
             self._lost()
         finally:
@@ -115,50 +124,48 @@ class Reconciler:
         self._see_group()
 
     def _settle(
-        self,
-        lease: Lease,
-        desired: int,
-        instances: tuple[Instance, ...],
-        seconds_left: Callable[[], float],
+        self, lease: Lease, group: GroupDescription, seconds_left: Callable[[], float]
     ) -> None:
-        said = None
+        said = before = None
         whole = seconds_left()
-        looked = False
         while True:
             started = self.clock()
-            view = self.observer.observe(desired, instances, started)
+            view = self._look(group, started)
             decision = plan(view, self.policy, started)
+            action = decision.action
             if decision != said:
                 self._tell(view, decision, started)
                 said = decision
-            if isinstance(decision.action, Stop) or decision.action == Wait():
-                return
             # The first look of a run goes ahead with whatever time is left: no later one has more.
-            if (
-                isinstance(decision.action, TakeSnapshot)
-                and looked
-                and self._has_more_time_next_time(decision.action, view, whole, seconds_left())
-            ):
+            if before is not None and self._postpones(action, view, whole, seconds_left()):
                 self.telemetry.log("INFO", "the next run has more time for it: this one ends")
                 return
-            looked = True
-            pause = POLL_SECONDS
-            if not isinstance(decision.action, Wait):
+            outcome = None
+            if not isinstance(action, Wait) and not ends_with(action):
                 if not self._still_ours(lease):
                     return
                 outcome = self._act(decision, view, lease, seconds_left)
-                if outcome is None or outcome.result in {Result.DONE, Result.ALREADY}:
-                    pause = 0
-                else:
-                    pause = REFUSAL_SECONDS
-            if seconds_left() - pause < ROUND_SECONDS:
-                self.telemetry.log("INFO", "the time of this run is over: the next one goes on")
+            then = pace(action, outcome, seconds_left(), repeated=action == before)
+            before = action
+            if isinstance(then, End):
+                if then.why:
+                    self.telemetry.log("INFO", then.why)
                 return
-            self.sleep(pause)
-            if not lease.renew():
-                self._lost()
+            self.sleep(then.pause)
+            if not self._still_ours(lease):
                 return
-            desired, instances = self._see_group()
+            group = self._see_group()
+
+    def _look(self, group: GroupDescription, now: float) -> ClusterView:
+        return self.observer.observe(group.desired, group.instances, now, retains=group.retains)
+
+    @staticmethod
+    def _postpones(action: Action, view: ClusterView, whole: float, left: float) -> bool:
+        """Whether a snapshot may not fit into what earlier actions have left of this run."""
+        if not isinstance(action, TakeSnapshot):
+            return False
+        member = next(one for one in view.members if one.id == action.member_id)
+        return postpones(expected_seconds(member), whole, left)
 
     def _still_ours(self, lease: Lease) -> bool:
         if lease.renew():
@@ -188,7 +195,9 @@ class Reconciler:
         self.telemetry.log("INFO", f"{name}: {outcome}", action=decision.action, outcome=outcome)
         if isinstance(decision.action, CompleteHook):
             # Another hook may hold the instance on, or the group be told of it late.
-            self._released.add((decision.action.instance_id, decision.action.transition))
+            instance = view.instance(decision.action.instance_id)
+            for hook in instance.hooks if instance else (decision.action.transition,):
+                self._released.add((decision.action.instance_id, hook))
         if outcome.result is not Result.NOT_NOW:
             self.journal.record(
                 JournalEntry(
@@ -197,9 +206,20 @@ class Reconciler:
                     reason=decision.reason,
                     arithmetic=decision.arithmetic,
                     outcome=str(outcome),
+                    view=digest(view),
                 )
             )
+        self._use_up_override(decision.action, outcome, view)
         return outcome
+
+    def _use_up_override(self, action: Action, outcome: Outcome, view: ClusterView) -> None:
+        """An operator's order holds once."""
+        if not isinstance(action, RemoveMember) or view.override is None:
+            return
+        if outcome.result not in {Result.DONE, Result.ALREADY}:
+            return
+        if any(view.override.names(one) for one in view.members if one.id == action.member_id):
+            self.journal.forget_override()
 
     def _take(
         self,
@@ -222,18 +242,11 @@ class Reconciler:
 
         return self.snapshots.take(action, view, seconds_left=seconds_left, keep_alive=keep_alive)
 
-    def _has_more_time_next_time(
-        self, action: TakeSnapshot, view: ClusterView, whole: float, left: float
-    ) -> bool:
-        """Whether a snapshot may not fit into what earlier actions have left of this run."""
-        member = next(one for one in view.members if one.id == action.member_id)
-        return left < min(expected_seconds(member), whole - USED_SECONDS)
-
     def _confirmed(self, decision: Decision) -> bool:
         """Whether a fresh look still asks for what cannot be undone."""
-        desired, instances = self._see_group()
+        group = self._see_group()
         now = self.clock()
-        again = plan(self.observer.observe(desired, instances, now), self.policy, now)
+        again = plan(self._look(group, now), self.policy, now)
         if again.action == decision.action:
             return True
         self.telemetry.log("INFO", f"not removed after all: {again.reason}")
@@ -247,6 +260,7 @@ class Reconciler:
             action=name,
             arithmetic=decision.arithmetic,
             silent=dict(view.silent),
+            view=digest(view),
         )
         self.telemetry.decided(name)
         held = [view.first_seen.get(one.id, started) for one in view.instances if one.held]
@@ -255,49 +269,74 @@ class Reconciler:
                 quorate=view.quorate,
                 voters=len(view.voters),
                 healthy_voters=sum(voter.healthy for voter in view.voters),
+                alarms=sum(member.alarmed for member in view.members),
+                database_size=max(
+                    (member.status.db_size for member in view.members if member.status), default=0
+                ),
                 oldest_hook=started - min(held, default=started),
                 duration=self.clock() - started,
             )
         )
 
-    def _see_group(self) -> tuple[int, tuple[Instance, ...]]:
+    def _see_group(self) -> GroupDescription:
         """The group as it is, once every instance that our hooks hold has had its heartbeat."""
         try:
-            desired, instances = self.group.describe()
+            group = self.group.describe()
+        except GroupNotFoundError:
+            raise  # and so there is nothing that could be held
         except Exception:
             self._heartbeat_from_memory()
             raise
-        self._heartbeat([(one.id, one.held) for one in instances if one.held])
-        return desired, tuple(self._as_our_hooks_see(instance) for instance in instances)
+        self._heartbeat([(one.id, hook) for one in group.instances for hook in one.hooks])
+        return group._replace(
+            instances=tuple(self._as_our_hooks_see(instance) for instance in group.instances)
+        )
 
     def _as_our_hooks_see(self, instance: Instance) -> Instance:
         """An instance that only other hooks hold is on its way, as far as we are concerned."""
-        if instance.held is None or (instance.id, instance.held) not in self._released:
+        ours = [hook for hook in instance.hooks if (instance.id, hook) not in self._released]
+        if ours or not instance.hooks:
             return instance
-        return replace(instance, state=_PROCEEDING[instance.held])
+        return replace(instance, state=instance.state.replace(":Wait", ":Proceed"))
 
     def _heartbeat_from_memory(self) -> None:
         """Keep held what was held when the group could last be seen: it cannot be asked now.
 
         Which hook held an instance is not remembered; a heartbeat for the other one changes nothing.
+        What fails here is logged: the run ends with the error for which the group cannot be seen.
         """
-        held = [key for key in self.journal.load().first_seen if not key.isdecimal()]
+        try:
+            held = [key for key in self.journal.load().first_seen if not key.isdecimal()]
+        except Exception as error:  # noqa: BLE001 -- the run ends with the one before it
+            self.telemetry.log(
+                "ERROR", f"no heartbeats, as it is not known what is held: {explain(error)}"
+            )
+            return
         self.telemetry.log("WARNING", "the group cannot be seen: heartbeats from memory", held=held)
-        self._heartbeat([(instance_id, hook) for instance_id in held for hook in Transition])
+        holds = [(instance_id, hook) for instance_id in held for hook in Transition]
+        # All at once: where nobody answers, one after the other they outlast the run.
+        with ThreadPoolExecutor(MAX_PARALLEL_HEARTBEATS) as pool:
+            for hold, failure in zip(holds, pool.map(self._beat, holds), strict=True):
+                if failure:
+                    self.telemetry.log(
+                        "ERROR", f"no heartbeat: {explain(failure)}", instance=hold[0]
+                    )
 
     def _heartbeat(self, holds: list[_Hold]) -> None:
         """Keep every held instance held. One that fails must not cost the others theirs."""
-        failures: list[Exception] = []
-        for hold in holds:
-            now = self.clock()
-            if now - self._beaten.get(hold, 0) < HEARTBEAT_SECONDS or hold in self._released:
-                continue
-            try:
-                if not self.group.heartbeat(*hold):
-                    self._released.add(hold)
-            except Exception as error:  # noqa: BLE001 -- raised below, when the others had theirs
-                failures.append(error)
-                continue
-            self._beaten[hold] = now
+        failures = [failure for hold in holds if (failure := self._beat(hold))]
         if failures:
             raise failures[0]
+
+    def _beat(self, hold: _Hold) -> Exception | None:
+        """Send the heartbeat of an instance, if one is due; the error if it fails."""
+        now = self.clock()
+        if now - self._beaten.get(hold, 0) < HEARTBEAT_SECONDS or hold in self._released:
+            return None
+        try:
+            if not self.group.heartbeat(*hold):
+                self._released.add(hold)
+        except Exception as error:  # noqa: BLE001 -- told or raised when the others had theirs
+            return error
+        self._beaten[hold] = now
+        return None

@@ -30,6 +30,8 @@ class PassMetrics:
         quorate: Whether a quorum answered.
         voters: How many members vote.
         healthy_voters: How many of them are known to be well.
+        alarms: For how many members an alarm of etcd stands.
+        database_size: How many bytes the largest database of a member has.
         oldest_hook: Seconds since the longest waiting instance was first seen; 0 if none waits.
         duration: Seconds that the pass took.
     """
@@ -37,6 +39,8 @@ class PassMetrics:
     quorate: bool
     voters: int
     healthy_voters: int
+    alarms: int
+    database_size: int
     oldest_hook: float
     duration: float
 
@@ -97,6 +101,8 @@ class Telemetry:
                 "Quorum": ("None", int(measured.quorate)),
                 "Voters": ("Count", measured.voters),
                 "HealthyVoters": ("Count", measured.healthy_voters),
+                "Alarms": ("Count", measured.alarms),
+                "DatabaseSize": ("Bytes", measured.database_size),
                 "OldestHook": ("Seconds", measured.oldest_hook),
                 "Duration": ("Seconds", measured.duration),
             },

@@ -63,21 +63,4 @@ describe('the stack that CloudFormation deployed', () => {
       ).length,
     ).toBeGreaterThan(0);
   });
-
-  test('moves what is no event to the dead-letter queue, and goes on', async () => {
-    await deployment.send('this is no event');
-    await logged(/to the dead-letter queue: no JSON/);
-    await expect(deployment.deadLetters()).resolves.toEqual(['this is no event']);
-  });
-
-  test('ignores the events of other groups, and says so', async () => {
-    await deployment.send(
-      JSON.stringify({
-        source: 'aws.autoscaling',
-        'detail-type': 'EC2 Instance-terminate Lifecycle Action',
-        detail: { AutoScalingGroupName: 'another', EC2InstanceId: 'i-0' },
-      }),
-    );
-    await logged(/ignored: an event of the group another/);
-  });
 });

@@ -10,6 +10,7 @@ from etcd_lifecycle.model import (
     CompleteHook,
     HandOverJoin,
     HookResult,
+    NoticeKind,
     OnSnapshotFailure,
     Promote,
     RemoveMember,
@@ -94,15 +95,41 @@ def member_of(view: ClusterView, instance_id: str) -> Member | None:
     return next((each for each in view.members if one and each.host == one.address), None)
 
 
+def noticed(view: ClusterView, one: Instance) -> bool:
+    """Whether EC2 has said that it takes the instance."""
+    notice = view.notices.get(one.id)
+    return notice is not None and notice.kind is NoticeKind.INTERRUPTION
+
+
 def stays(view: ClusterView, member: Member) -> bool:
     one = owner(view, member)
-    return one is not None and not one.leaving
+    return one is not None and not one.leaving and not noticed(view, one)
 
 
 def held(view: ClusterView, member: Member) -> bool:
     """Whether it is there until somebody lets it go."""
     one = owner(view, member)
-    return one is not None and (not one.leaving or one.state == "Terminating:Wait")
+    if one is None or noticed(view, one):
+        return False
+    return not one.leaving or one.state in {"Terminating:Wait", "Terminating:Retained"}
+
+
+def ending(view: ClusterView, member: Member) -> bool:
+    """Whether it answers, and will end by itself."""
+    one = owner(view, member)
+    if member.status is None or one is None:
+        return False
+    return one.state == "Terminating:Proceed" or noticed(view, one)
+
+
+def lasts(view: ClusterView, member: Member) -> bool:
+    """Whether it answers, and will do so."""
+    return member.status is not None and not ending(view, member)
+
+
+def lost_otherwise(view: ClusterView) -> bool:
+    """Whether the quorum ends with those that end, unless they are removed before."""
+    return sum(lasts(view, one) for one in view.voters) <= len(view.voters) // 2
 
 
 def _by_id(view: ClusterView, member_id: int) -> Member | None:
@@ -138,11 +165,19 @@ def _transfer(view: ClusterView, action: TransferLeadership) -> Iterator[str]:
     leader, target = _by_id(view, action.leader_id), _by_id(view, action.target_id)
     if leader is None or view.leader is None or leader.id != view.leader.id:
         yield "a transfer from somebody who does not lead"
-    elif stays(view, leader):
+    elif stays(view, leader) and not ((one := owner(view, leader)) and one.replaces_root):
         yield "a transfer from a leader that stays"
-    if target is None or target.learner or not target.healthy or not stays(view, target):
+    if target is None or target.learner or target.status is None:
+        yield "a transfer to something else than a voter that answers"
+    elif leader and ending(view, leader):
+        if ending(view, target):
+            yield "a transfer from one that ends to another"
+    elif not target.healthy or not stays(view, target):
         yield "a transfer to something else than a healthy voter that stays"
-    if view.learner:
+    urgent = leader and (
+        ending(view, leader) or ((one := owner(view, leader)) and one.replaces_root)
+    )
+    if view.learner and not urgent and not lost_otherwise(view):
         yield "a second change while a learner is on its way in"
 
 
@@ -153,18 +188,30 @@ def _remove(view: ClusterView, action: RemoveMember) -> Iterator[str]:
         return
     if victim.learner:
         return
-    if view.learner:
+    if view.learner and not lost_otherwise(view):
         yield "a removal of a voter while a learner is on its way in"
     if stays(view, victim):
         yield "a removal of a voter whose instance stays"
     if view.leader and victim.id == view.leader.id and victim.healthy:
         yield "a removal of a healthy leader that was not moved first"
-    remaining = [voter for voter in view.voters if voter.id != victim.id]
+    yield from _guard(view, victim, [one for one in view.voters if one.id != victim.id])
+
+
+def _guard(view: ClusterView, victim: Member, remaining: list[Member]) -> Iterator[str]:
     majority = len(remaining) // 2 + 1
-    if sum(voter.healthy and held(view, voter) for voter in remaining) < majority:
+    if lost_otherwise(view) and (victim.status is None or ending(view, victim)):
+        if sum(voter.status is not None for voter in remaining) < majority:
+            yield "a removal that leaves no majority of voters that answer"
+        return
+    if victim.status is None:  # it takes no vote with it
+        if sum(lasts(view, voter) for voter in remaining) < majority:
+            yield "a removal of a dead one that leaves no majority of voters that last"
+        return
+    alive = [one for one in remaining if one.healthy]
+    if sum(held(view, voter) for voter in alive) < majority:
         yield "a removal that leaves no healthy majority of voters that are held"
     shrinking = len(view.voters) > view.desired
-    if not shrinking and sum(one.healthy and stays(view, one) for one in remaining) < majority:
+    if victim.healthy and not shrinking and sum(stays(view, one) for one in alive) < majority:
         yield "a removal that leaves no healthy majority of voters that stay"
 
 
@@ -173,13 +220,23 @@ def _complete(view: ClusterView, action: CompleteHook) -> Iterator[str]:
     member = member_of(view, action.instance_id)
     if one is None or one.held is not action.transition:
         yield "a completion of a hook that holds nothing"
-    if action.transition is Transition.TERMINATING:
+    elif one.replaces_root:
+        yield from _replace_root(view, action, member)
+    elif one.warmed:
+        if member or action.result is not HookResult.CONTINUE:
+            yield "an instance that may go to the warm pool with its member"
+    elif action.transition is Transition.TERMINATING:
         if action.result is not HookResult.CONTINUE:
             yield "ABANDON of a termination"
         last = view.desired == 0 and len(view.members) == 1
         if member and not last:
             yield "an instance that may go with its member"
-    elif action.result is HookResult.CONTINUE:
+    else:
+        yield from _launch(action, member)
+
+
+def _launch(action: CompleteHook, member: Member | None) -> Iterator[str]:
+    if action.result is HookResult.CONTINUE:
         if member is None or member.learner or not member.healthy:
             yield "a launch that ends before the member is a healthy voter"
         elif member.status is None or member.status.reads is not True:
@@ -187,6 +244,20 @@ def _complete(view: ClusterView, action: CompleteHook) -> Iterator[str]:
     elif member and (member.learner or member.status is not None):
         # A voter that died is removed when its instance goes: dead first.
         yield "an abandoned launch whose member is left behind"
+
+
+def _replace_root(view: ClusterView, action: CompleteHook, member: Member | None) -> Iterator[str]:
+    if action.result is not HookResult.CONTINUE:
+        yield "ABANDON of a new root volume"
+    if member is None or member.learner or member.status is None:
+        return
+    others = [voter for voter in view.voters if voter.id != member.id]
+    if len(others) < 2 and all(one.healthy and stays(view, one) for one in others):
+        return  # there is no other way
+    if view.leader and view.leader.id == member.id:
+        yield "a root volume replaced under the leader"
+    if sum(one.healthy and stays(view, one) for one in others) <= len(view.voters) // 2:
+        yield "a root volume replaced without a majority meanwhile"
 
 
 def _hand_over(view: ClusterView, action: HandOverJoin) -> Iterator[str]:

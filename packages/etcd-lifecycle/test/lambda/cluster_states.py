@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from etcd_lifecycle.model import ClusterView
 
-STATES = ("InService", "Pending:Wait", "Terminating:Wait", "Terminating", GONE)
+STATES = ("InService", "Pending:Wait", "Terminating:Wait", "Terminating:Proceed", GONE)
 
 VOTER_SLOTS = tuple(product(VOTERS, STATES))
 LEARNER_SLOTS = tuple(product(LEARNERS, STATES))

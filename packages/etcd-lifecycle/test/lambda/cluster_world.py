@@ -152,7 +152,7 @@ class World:
             snapshot_failure=self.snapshot_failure,
             joins={key: one for key, one in self.joins.items() if key in self.instances},
         )
-        waiting = [one.id for one in seen.instances if one.held]
+        waiting = [one.id for one in seen.instances if one.held or one.leaving]
         if seen.quorate:
             waiting += [str(one.id) for one in identify(seen).orphans if not one.healthy]
             waiting += [str(one.id) for one in seen.members if one.learner]
@@ -190,7 +190,8 @@ class World:
             case RemoveMember():
                 return self._remove(action)
             case CompleteHook(one, Transition.LAUNCHING, HookResult.CONTINUE):
-                self.instances[one] = replace(self.instances[one], state="InService")
+                state = "Warmed:Stopped" if self.instances[one].warmed else "InService"
+                self.instances[one] = replace(self.instances[one], state=state)
             case CompleteHook(one):
                 self._end(one)
         return True
@@ -198,6 +199,8 @@ class World:
     def _add(self, action: AddLearner) -> bool:
         if not all(one.status for one in self.voters):
             return False  # etcd: "unhealthy cluster"
+        if any(one.learner or one.host == action.address for one in self.members.values()):
+            return False  # etcd: "too many learner members", or "Peer URLs already exists"
         added = Member(
             id=MEMBER_BASE + self.next_number,
             name="",
@@ -228,20 +231,26 @@ class World:
     def _set(self, one: int, **changes) -> None:
         self.members[one] = replace(self.members[one], **changes)
 
+    def kill(self, instance_id: str) -> None:
+        """The process on the instance is no more."""
+        for one in list(self.members.values()):
+            if one.host == self.instances[instance_id].address:
+                self._set(one.id, status=None)
+
     def _end(self, ended: str) -> None:
         """The instance is no more, and neither is the process on it."""
-        gone = self.instances.pop(ended)
-        for one in list(self.members.values()):
-            if one.host == gone.address:
-                self._set(one.id, status=None)
+        self.kill(ended)
+        del self.instances[ended]
 
     # What happens by itself
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         for one in list(self.instances.values()):
-            if one.state == "Terminating":
+            if one.state == "Terminating:Proceed":
                 self._end(one.id)
+            elif one.state == "Terminating":
+                self.instances[one.id] = replace(one, state="Terminating:Wait")
             elif one.launch_waits and one.id in self.joins:
                 self._boot(one)
         staying = [one for one in self.instances.values() if not one.leaving]

@@ -1,12 +1,17 @@
-"""Explores every view of a cluster of some size, and every run from it, and prints how many.
+"""Explores every state of a cluster of some sizes to its end, and prints how many there are.
 
-    python explore_plan.py --members 4 [--desired 3 5] [--runs]
+    python explore_plan.py --members 5 [--rare 3] [--desired 3 5] [--processes 2]
 
-Takes minutes from 4 members on, which is why the tests go up to 3.
+`cluster_graph` tells what a state is and what is asked of each. One process explores one number of
+instances that the group wants; the slowest come first.
 """
 
 import argparse
+import multiprocessing
+import os
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -16,54 +21,60 @@ sys.path[:0] = [
     str(HERE.parents[2] / "python-retry" / "python"),
 ]
 
-from cluster_rules import violations  # noqa: E402 -- the path comes first
-from cluster_states import WITHOUT_MEMBER, views  # noqa: E402
-from cluster_views import NOW, POLICY  # noqa: E402
-from cluster_world import RuleBrokenError, World, needs_nobody, run  # noqa: E402
-from etcd_lifecycle.plan import plan  # noqa: E402
+from cluster_graph import ALONE, LAUNCHES, Exploration, Place, starts  # noqa: E402
+
+FEW = ((), (Place(None, LAUNCHES),))
+"""Instances without members beside the most members; with fewer there is every kind of them."""
 
 
-def decisions(members: int, desired: list[int]) -> tuple[int, list[str]]:
-    """Decide on every view; how many there are, and what was wrong."""
-    count, wrong = 0, []
-    for seen in views(members, desired=desired, extras=WITHOUT_MEMBER, waits=(0, 1e6)):
-        count += 1
-        decision = plan(seen, POLICY, NOW)
-        wrong += [f"{one}\n{decision}\n{seen}" for one in violations(seen, decision, POLICY)]
-    return count, wrong
-
-
-def runs(members: int, desired: list[int]) -> tuple[int, list[str]]:
-    """Run from every view with a leader; how many there are, and what was wrong."""
-    count, wrong = 0, []
-    for seen in views(members, desired=desired, extras=((),), waits=(0,)):
-        if seen.leader is None:
-            continue
-        count += 1
-        world = World.of(seen)
-        try:
-            end = run(world)
-        except RuleBrokenError as error:
-            wrong.append(f"{error}\nfrom {seen}")
-            continue
-        if needs_nobody(world) and not end.reason.startswith("settled"):
-            wrong.append(f"ends with {end}\nfrom {seen}")
-    return count, wrong
+def explore(task: tuple[int, bool, int, int]) -> tuple[Exploration, int, float]:
+    """Explore everything for one number of wanted instances; the explorer, starts and seconds."""
+    desired, launches, members, rare = task
+    begun = time.monotonic()
+    exploration = Exploration(desired, launches)
+    count = 0
+    for size in range(1, members + 1):
+        kinds = [(False, FEW if size == members and size > 3 else ALONE)]
+        if size <= rare:
+            kinds.append((True, ALONE))
+        for with_rare, alone in kinds:
+            for state in starts(size, rare=with_rare, alone=alone):
+                count += 1
+                exploration.follow(state)
+    exploration.finish()
+    return exploration, count, time.monotonic() - begun
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=3, help="how many members, learner included")
-    parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; all sizes")
-    parser.add_argument("--runs", action="store_true", help="follow every view to its end too")
+    parser.add_argument(
+        "--rare", type=int, default=0, help="up to how many, some are interrupted or get new roots"
+    )
+    parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; 0 to 5")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at a time")
     options = parser.parse_args()
-    desired = options.desired or list(range(options.members + 2))
-    count, wrong = decisions(options.members, desired)
-    print(f"{count} views of {options.members} members, {len(wrong)} broken rules")
-    if options.runs:
-        count, failed = runs(options.members, desired)
-        print(f"{count} runs from {options.members} members, {len(failed)} without a good end")
-        wrong += failed
+    desired = options.desired or list(range(6))
+    tasks = [(one, True, options.members, options.rare) for one in sorted(desired, reverse=True)]
+    # That the group launches nothing is tried with fewer members.
+    fewer = min(options.members, 3)
+    tasks += [(one, False, fewer, min(options.rare, 2)) for one in desired]
+    states, wrong, ends, actions, late = 0, [], Counter(), Counter(), 0
+    with multiprocessing.Pool(options.processes) as pool:
+        for found, count, seconds in pool.imap_unordered(explore, tasks):
+            print(
+                f"desired {found.desired}, {'launching' if found.launches else 'without launches'}: "
+                f"{count} starts, {found.count} states, {dict(found.totals)}, {seconds:.0f} s",
+                flush=True,
+            )
+            states += found.count
+            ends += found.totals
+            actions += found.actions
+            late += found.late
+            wrong += found.wrong
+    print(f"{states} states in all, each decided on and followed to its end: {dict(ends)}")
+    print(f"{late} changes applied late; decisions: {dict(actions)}")
+    print(f"{len(wrong)} broken rules and properties")
     for one in wrong[:5]:
         print(f"\n{one}")
     return 1 if wrong else 0

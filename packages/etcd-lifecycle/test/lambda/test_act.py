@@ -1,5 +1,7 @@
 """How an action reaches the part that carries it out, and what its answers mean."""
 
+from dataclasses import replace
+
 import pytest
 from cluster_views import CLUSTER_ID, POLICY, Slot, address, member, member_id, view, with_member
 from etcd_lifecycle.act import Actor, Outcome, Result
@@ -36,6 +38,7 @@ from etcd_lifecycle.model import (
     Seed,
     SeedCluster,
     Stop,
+    TerminateRetained,
     TransferLeadership,
     Transition,
     Wait,
@@ -46,7 +49,11 @@ JOIN = JoinConfiguration("i-4", "i-4=http://192.0.2.4:2380", "existing", "main")
 
 
 class Parts:
-    """Stand-ins for the four parts that an actor works with; each writes down what it is asked."""
+    """Stand-ins for the four parts that an actor works with; each writes down what it is asked.
+
+    Attributes:
+        answers: What a method answers, or raises; of a list, one after the other.
+    """
 
     def __init__(self):
         self.asked = []
@@ -72,7 +79,7 @@ class Parts:
                 return etcd.part("add_learner", "promote", "remove", "transfer_leadership")
 
         return Actor(
-            self.part("complete"),
+            self.part("complete", "terminate_retained"),
             self.part("create_seed", "mark_created", "record_member", "forget_member"),
             self.part("hand_over", "withdraw"),
             Endpoints(),
@@ -84,6 +91,8 @@ def _method(parts, name):
     def method(_self, *arguments):
         parts.asked.append((name, *arguments))
         answer = parts.answers.get(name, True)
+        if isinstance(answer, list):
+            answer = answer.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -127,6 +136,33 @@ def test_a_voter_that_is_not_well_is_not_asked(parts):
     assert parts.asked[0] == ("at", address(3))
 
 
+def test_a_change_that_a_new_leader_refuses_is_put_to_a_voter_that_has_been_there_for_longer(parts):
+    parts.answers["remove"] = [Unhealthy(14, "unhealthy cluster"), True]
+    outcome = parts.actor().act(RemoveMember(member_id(3)), THREE)
+
+    assert outcome.result is Result.DONE
+    assert parts.asked == [
+        ("at", address(1)),
+        ("remove", member_id(3)),
+        ("at", address(2)),
+        ("remove", member_id(3)),
+    ]
+
+
+def test_a_change_that_every_voter_refuses_is_not_for_now(parts):
+    parts.answers["promote"] = Unhealthy(14, "unhealthy cluster")
+
+    assert parts.actor().act(Promote(member_id(9)), THREE).result is Result.NOT_NOW
+    assert [host for name, host in parts.asked if name == "at"] == [address(n) for n in (1, 2, 3)]
+
+
+def test_a_change_of_which_nothing_was_heard_is_put_to_nobody_else(parts):
+    parts.answers["remove"] = OutcomeUnknown(None, "no answer in time")
+
+    assert parts.actor().act(RemoveMember(member_id(3)), THREE).result is Result.UNKNOWN
+    assert parts.asked == [("at", address(1)), ("remove", member_id(3))]
+
+
 def test_the_leadership_is_handed_over_by_the_leader_itself(parts):
     parts.actor().act(TransferLeadership(member_id(1), member_id(3)), THREE)
 
@@ -150,6 +186,20 @@ def test_a_voter_with_an_alarm_is_asked_if_there_is_no_other(parts):
 def test_a_join_configuration_is_handed_over(parts):
     assert parts.actor().act(HandOverJoin("i-4", JOIN), THREE).result is Result.DONE
     assert parts.asked == [("hand_over", "i-4", JOIN)]
+
+
+def test_a_member_whose_addition_was_interrupted_is_recorded_before_its_instance_joins(parts):
+    interrupted = replace(view(Slot(), Slot(), Slot(), Slot(member="unstarted")), recorded={})
+
+    assert parts.actor().act(HandOverJoin("i-4", JOIN), interrupted).result is Result.DONE
+    assert parts.asked == [("record_member", "i-4", member_id(4)), ("hand_over", "i-4", JOIN)]
+
+
+def test_a_member_that_is_recorded_is_not_recorded_again(parts):
+    added = replace(view(Slot(member="unstarted")), recorded={"i-1": member_id(1)})
+
+    assert parts.actor().act(HandOverJoin("i-1", JOIN), added).result is Result.DONE
+    assert parts.asked == [("hand_over", "i-1", JOIN)]
 
 
 def test_what_belongs_to_an_instance_goes_before_its_hook(parts):
@@ -254,3 +304,23 @@ def test_to_wait_or_stop_is_nothing_to_carry_out(parts, nothing):
 def test_an_outcome_tells_its_detail_where_it_has_one():
     assert str(Outcome(Result.DONE)) == "done"
     assert str(Outcome(Result.NOT_NOW, "busy")) == "refused for now: busy"
+
+
+@pytest.mark.parametrize(("there", "result"), [(True, Result.DONE), (False, Result.ALREADY)])
+def test_a_retained_instance_is_terminated_through_the_group(parts, there, result):
+    parts.answers["terminate_retained"] = there
+
+    assert parts.actor().act(TerminateRetained("i-4"), THREE).result is result
+    assert parts.asked == [("terminate_retained", "i-4")]
+
+
+def test_both_hooks_are_completed_where_either_may_hold_and_the_member_stays(parts):
+    """The state of an instance with a new root volume does not tell which hook holds it."""
+    seen = view(Slot(), Slot(), Slot(instance="ReplacingRootVolume:Wait"))
+    action = CompleteHook("i-3", Transition.TERMINATING, HookResult.CONTINUE)
+
+    assert parts.actor().act(action, seen).result is Result.DONE
+    assert parts.asked == [
+        ("complete", "i-3", Transition.TERMINATING, HookResult.CONTINUE),
+        ("complete", "i-3", Transition.LAUNCHING, HookResult.CONTINUE),
+    ]

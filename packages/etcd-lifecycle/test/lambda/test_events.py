@@ -3,7 +3,14 @@
 import json
 
 import pytest
-from etcd_lifecycle.events import Hint, Ignored, Malformed, read_event, read_message
+from etcd_lifecycle.events import (
+    Hint,
+    Ignored,
+    Malformed,
+    read_event,
+    read_message,
+)
+from etcd_lifecycle.model import NoticeKind
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +77,25 @@ def test_the_test_notification_of_a_new_hook_is_ignored():
     }
 
     assert isinstance(read_event(notification, GROUP), Ignored)
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_what_ec2_says_of_an_instance_is_a_hint_that_says_it(kind):
+    event = {
+        "source": "aws.ec2",
+        "detail-type": kind.value,
+        "detail": {"instance-id": "i-1", "instance-action": "terminate"},
+    }
+
+    read = read_event(event, GROUP)
+    assert read == Hint("aws.ec2", kind.value, "i-1")
+    assert read.notice is kind
+    assert isinstance(read_event({**event, "detail": {}}, GROUP), Malformed)
+
+
+def test_other_hints_are_no_notice():
+    assert read_event(TICK, GROUP).notice is None
+    assert read_event(LIFECYCLE, GROUP).notice is None
 
 
 @pytest.mark.parametrize(

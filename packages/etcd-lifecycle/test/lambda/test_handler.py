@@ -1,6 +1,7 @@
 """What the function is told by its environment and by the secret, and what it says if that is bad."""
 
 import json
+import traceback
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,7 +16,14 @@ from etcd_lifecycle.handler import (
     read_certificate,
     read_credentials,
 )
-from etcd_lifecycle.model import OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from etcd_lifecycle.model import (
+    AtDeadline,
+    NoticeKind,
+    OnSnapshotFailure,
+    Policy,
+    SnapshotPolicy,
+    Transition,
+)
 
 REQUIRED = {
     "QUORATE_CLUSTER": "main",
@@ -57,6 +65,7 @@ def test_every_choice_is_read():
             "QUORATE_CLIENT_PORT": "12379",
             "QUORATE_PEER_PORT": "12380",
             "QUORATE_REPLACEMENT_DEADLINE": "11",
+            "QUORATE_AT_DEADLINE": "retain",
             "QUORATE_LAUNCH_DEADLINE": "12.5",
             "QUORATE_STALE_GRACE": "13",
         }
@@ -64,7 +73,11 @@ def test_every_choice_is_read():
 
     assert settings.client_port == 12379
     assert settings.policy == Policy(
-        replacement_deadline=11, launch_deadline=12.5, stale_grace=13, peer_port=12380
+        replacement_deadline=11,
+        at_deadline=AtDeadline.RETAIN,
+        launch_deadline=12.5,
+        stale_grace=13,
+        peer_port=12380,
     )
 
 
@@ -236,6 +249,7 @@ def test_the_user_is_a_json_object_of_two_texts_among_others():
         json.dumps({"username": "root"}),
         json.dumps({"password": "hunter2"}),
         json.dumps({"username": "", "password": "hunter2"}),
+        json.dumps({"username": "root", "password": ""}),
         json.dumps({"username": "root", "password": ["hunter2"]}),
     ],
 )
@@ -255,9 +269,11 @@ class Reconciler:
 
     def __init__(self):
         self.asked = []
+        self.notices = []
 
-    def run(self, run_id, seconds_left):
+    def run(self, run_id, seconds_left, notices):
         self.asked.append("run")
+        self.notices.append(notices)
 
     def keep_held(self):
         self.asked.append("keep held")
@@ -287,6 +303,9 @@ def clock(monkeypatch):
         def monotonic(self):
             return self.now
 
+        def time(self):
+            return self.now
+
     clock = Clock()
     monkeypatch.setattr(handler, "time", clock)
     return clock
@@ -304,6 +323,42 @@ def function(monkeypatch, clock):
     return function
 
 
+class Queue:
+    """Stands for the service, and notes what it is sent."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def send_message(self, *, MessageBody, **_):  # noqa: N803 -- as boto3 has it
+        self.bodies.append(MessageBody)
+
+
+class TestMessages:
+    """What a run does with what it is invoked with."""
+
+    @pytest.mark.parametrize(
+        ("event", "buried"),
+        [
+            (None, "null"),
+            ([], "[]"),
+            (5, "5"),
+            ("Records", '"Records"'),
+            ({"Records": None}, '{"Records": null}'),
+            ({"Records": [None]}, "null"),
+            ({"Records": [{"Sns": {"Message": "x"}}]}, '{"Sns": {"Message": "x"}}'),
+            ({"Records": [{"body": ""}]}, " "),
+            ({"Records": [{"body": "[" * 100_000}]}, "[" * 100_000),
+        ],
+    )
+    def test_what_is_no_message_is_buried_whole_and_nothing_is_done(
+        self, function, clock, event, buried
+    ):
+        queue = vars(function._clients)["sqs"] = Queue()
+        function.handle(event, "run", clock.now + 60)
+        assert queue.bodies == [buried]
+        assert function.reconciler.asked == []
+
+
 class TestSecrets:
     """What a run does when it cannot read its secrets."""
 
@@ -313,6 +368,15 @@ class TestSecrets:
             function.handle(TICK, "run", clock.now + 60)
         assert function.secrets.calls == 2
         assert function.reconciler.asked == ["run"] * 3
+
+    def test_one_that_is_wrong_is_named_and_not_shown(self, function, clock):
+        function.secrets.value = '{"username": "root", "pass": "hunter2"}'
+        with pytest.raises(
+            ConfigurationError,
+            match=r"^the secret the secret, which QUORATE_AUTH_SECRET names: .*username and passw",
+        ) as raised:
+            function.handle(TICK, "run", clock.now + 60)
+        assert "hunter2" not in "".join(traceback.format_exception(raised.value))
 
     @pytest.mark.parametrize("value", [None, "no JSON"])
     def test_without_any_instances_are_kept_held_and_nothing_else_is_done(
@@ -327,7 +391,8 @@ class TestSecrets:
     def test_the_error_names_the_secret_and_what_mends_it(self, function, clock):
         function.secrets.allowed = False
         with pytest.raises(
-            ConfigurationError, match=r"^the secret the secret cannot be read: .* must allow GetS"
+            ConfigurationError,
+            match=r"^the secret the secret, which QUORATE_AUTH_SECRET names, cannot .* must allow GetS",
         ):
             function.handle(TICK, "run", clock.now + 60)
 
@@ -340,3 +405,32 @@ class TestSecrets:
         function.handle(TICK, "run", clock.now + 60)
         assert function.reconciler.asked == ["run", "run"]
         assert "the secrets of before are used: the secret the secret" in capsys.readouterr().out
+
+
+class TestWhatIsTold:
+    """What EC2 says of instances, and who may give orders."""
+
+    def test_what_ec2_says_comes_to_the_run(self, function, clock):
+        bodies = [
+            {
+                "source": "aws.ec2",
+                "detail-type": NoticeKind.INTERRUPTION.value,
+                "detail": {"instance-id": "i-1"},
+            },
+            TICK,
+        ]
+        event = {"Records": [{"body": json.dumps(body)} for body in bodies]}
+        function.handle(event, "run", clock.now + 60)
+
+        assert function.reconciler.notices == [{"i-1": NoticeKind.INTERRUPTION}]
+
+    def test_an_order_from_the_queue_is_none(self, function, clock, monkeypatch):
+        """Who may send messages is not who may invoke the function."""
+        buried = []
+        monkeypatch.setattr(function, "_bury", buried.append)
+        order = {"do": "order", "member": "i-3", "operator": "somebody", "reason": "its disk"}
+        body = json.dumps({"override": order})
+        function.handle({"Records": [{"body": body}]}, "run", clock.now + 60)
+
+        assert buried == [body]
+        assert function.reconciler.asked == []

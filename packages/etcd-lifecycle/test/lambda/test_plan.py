@@ -20,6 +20,8 @@ from cluster_views import (
     with_instance,
     with_member,
 )
+from cluster_world import World, run
+from etcd_lifecycle.guard import guard
 from etcd_lifecycle.model import (
     NO_LEADER,
     AddLearner,
@@ -39,7 +41,7 @@ from etcd_lifecycle.model import (
     Transition,
     Wait,
 )
-from etcd_lifecycle.plan import guard, join_configuration, plan
+from etcd_lifecycle.plan import join_configuration, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -332,15 +334,21 @@ def test_the_join_configuration_names_every_peer_url_and_uses_the_scheme_and_por
 
 def test_a_join_configuration_that_no_longer_fits_is_handed_over_anew():
     told = joined(view(HEALTHY, Slot("unstarted", "Pending:Wait")), 2)
-    assert action(told) == Wait()
+    assert action(told) == Wait(soon=True)
 
     other = replace(told.joins["i-2"], initial_cluster="i-7=http://192.0.2.7:2380")
     changed = replace(told, joins={"i-2": other})
     assert action(changed) == HandOverJoin("i-2", told.joins["i-2"])
 
 
-def test_a_learner_that_was_told_how_to_join_is_waited_for_at_the_next_tick():
-    assert action(joined(view(HEALTHY, Slot("unstarted", "Pending:Wait")), 2)) == Wait()
+@pytest.mark.parametrize(("age", "soon"), [(0, True), (19, True), (20, False), (200, False)])
+def test_a_learner_that_was_told_how_to_join_is_looked_at_again_as_long_as_it_may_be_starting(
+    age, soon
+):
+    first_seen = {str(member_id(2)): NOW - age}
+    seen = view(HEALTHY, Slot("unstarted", "Pending:Wait"), first_seen=first_seen)
+
+    assert action(joined(seen, 2)) == Wait(soon=soon)
 
 
 def test_a_learner_on_an_instance_that_no_launch_hook_holds_is_told_nothing():
@@ -455,7 +463,7 @@ def test_a_terminating_instance_without_a_member_may_go():
     assert action(view(HEALTHY, Slot(None, "Terminating:Wait"))) == let_go(2)
 
 
-@pytest.mark.parametrize("state", ["Terminating", "Terminating:Proceed", "Terminating:Retained"])
+@pytest.mark.parametrize("state", ["Terminating", "Terminating:Proceed"])
 def test_no_hook_is_completed_that_does_not_hold(state):
     assert action(view(HEALTHY, Slot(None, state))) == Wait()
 
@@ -495,11 +503,106 @@ def test_the_dead_go_before_the_healthy():
     assert action(seen) == RemoveMember(member_id(5))
 
 
-def test_a_dead_member_is_kept_if_the_rest_would_be_no_healthy_majority():
-    seen = view(HEALTHY, GOING, GOING_DEAD, desired=3)
+def test_a_dead_member_is_removed_although_a_healthy_one_is_held_at_its_end():
+    """Its removal takes no vote away, and as long as it is there nobody can join."""
+    seen = view(HEALTHY, GOING, GOING_DEAD, LAUNCHING, desired=3)
+
+    assert action(seen) == RemoveMember(member_id(3))
+    assert decide(seen).arithmetic == (
+        "without i-3: 2 voters, answering and not ending 2 >= 2 quorum"
+    )
+
+
+@pytest.mark.parametrize("kind", ["dead", "alarmed"])
+@pytest.mark.parametrize("leader", [1, 2])
+def test_three_that_go_at_once_of_which_one_is_unwell_are_replaced(kind, leader):
+    world = World.of(
+        view(
+            GOING,
+            HEALTHY,
+            Slot(kind, "Terminating:Wait"),
+            LAUNCHING,
+            desired=3,
+            leader=leader,
+        )
+    )
+
+    assert run(world).reason.startswith("settled")
+    assert len(world.voters) == 3
+    assert world.done[0] == "RemoveMember"
+
+
+def test_a_dead_member_is_removed_although_an_alarm_stands_for_another():
+    # An alarm takes no vote away; a removal that waited for its end would wait for a person.
+    seen = view(HEALTHY, Slot("alarmed"), GOING_DEAD, desired=3)
+
+    assert action(seen) == RemoveMember(member_id(3))
+
+
+def test_an_alarmed_member_is_kept_if_the_rest_would_be_no_healthy_majority():
+    seen = view(HEALTHY, DEAD, Slot("alarmed", "Terminating:Wait"), desired=3)
 
     assert action(seen) == Wait()
     assert "cannot be removed safely" in decide(seen).reason
+
+
+# --- instances that end, and that nothing holds ---------------------------------------------------
+
+ENDING = Slot(instance="Terminating:Proceed")
+
+
+def test_two_of_three_that_end_are_removed_while_they_vote():
+    """Otherwise the quorum would end with them."""
+    seen = view(ENDING, ENDING, HEALTHY, desired=3, leader=1)
+
+    assert action(seen) == RemoveMember(member_id(2))
+    assert "i-1, i-2 will end and nothing holds them" in decide(seen).reason
+    assert decide(seen).arithmetic == "without i-2: 2 voters, answering 2 >= 2 quorum"
+
+    left = view(ENDING, HEALTHY, desired=3, leader=1)
+    assert action(left) == TransferLeadership(member_id(1), member_id(2))
+    moved = view(ENDING, HEALTHY, desired=3, leader=2)
+    assert action(moved) == RemoveMember(member_id(1))
+
+
+def test_the_dead_are_removed_before_those_that_end():
+    seen = view(ENDING, GOING_DEAD, HEALTHY, desired=3, leader=1)
+
+    assert action(seen) == RemoveMember(member_id(2))
+
+
+def test_the_quorum_is_saved_even_while_a_learner_is_on_its_way():
+    seen = view(ENDING, GOING_DEAD, HEALTHY, Slot("lagging", "Pending:Wait"), desired=3)
+
+    assert action(seen) == RemoveMember(member_id(2))
+
+
+def test_nothing_is_shrunk_if_those_that_last_are_a_majority():
+    seen = view(ENDING, HEALTHY, HEALTHY, HEALTHY, desired=5, leader=3)
+
+    assert decide(seen).reason == "i-1 is terminating and no hook holds it"
+
+
+def test_nothing_is_shrunk_that_would_not_save_the_quorum():
+    # i-2 may come back: its instance stays, and so does its vote.
+    seen = view(ENDING, DEAD, HEALTHY, desired=3, leader=3)
+
+    assert action(seen) == Wait()
+    assert "and with them the quorum: only 1 of the 2 others answer" in decide(seen).reason
+
+
+def test_nothing_is_shrunk_when_all_end():
+    assert action(view(ENDING, ENDING, ENDING, desired=3)) == Wait()
+
+
+def test_an_instance_that_begins_to_terminate_may_be_held_in_a_moment():
+    """It is ``Terminating`` before its hook holds it, and after it without an end."""
+    early = view(HEALTHY, HEALTHY, Slot(instance="Terminating"), desired=3)
+    assert action(early) == Wait(soon=True)
+
+    grace = POLICY.unheld_grace
+    late = view(HEALTHY, HEALTHY, Slot(instance="Terminating", waited=grace + 1), desired=3)
+    assert action(late) == RemoveMember(member_id(3))
 
 
 # --- healthy victim: replacement first ------------------------------------------------------------
@@ -546,15 +649,14 @@ def test_the_deadline_does_not_overrule_the_guard():
     assert "cannot be removed safely" in decide(seen).reason
 
 
-@pytest.mark.parametrize("state", ["Terminating", "Terminating:Retained"])
-def test_a_member_that_no_hook_holds_does_not_wait_for_a_replacement(state):
-    seen = view(HEALTHY, HEALTHY, Slot(instance=state), desired=3)
+def test_a_member_that_no_hook_holds_does_not_wait_for_a_replacement():
+    seen = view(HEALTHY, HEALTHY, ENDING, desired=3)
 
     assert action(seen) == RemoveMember(member_id(3))
 
 
 def test_whom_no_hook_holds_goes_before_those_that_are_held():
-    seen = view(HEALTHY, HEALTHY, HEALTHY, GOING, Slot(instance="Terminating"), desired=3)
+    seen = view(HEALTHY, HEALTHY, HEALTHY, GOING, ENDING, desired=3)
 
     assert action(seen) == RemoveMember(member_id(5))
 
@@ -584,12 +686,10 @@ def test_a_scale_in_from_three_to_one_removes_one_while_the_other_is_held():
 
 
 def test_a_scale_in_does_not_count_on_members_that_nothing_holds():
-    seen = view(HEALTHY, GOING, Slot(instance="Terminating"), desired=1)
+    seen = view(HEALTHY, GOING, ENDING, desired=1)
 
     # i-3 will end by itself: it goes first, while i-2 is held.
     assert action(seen) == RemoveMember(member_id(3))
-    without_hooks = view(HEALTHY, Slot(instance="Terminating"), Slot(instance="Terminating"))
-    assert action(without_hooks) == Wait()
 
 
 def test_the_last_voter_is_not_removed():
@@ -664,7 +764,7 @@ def test_nobody_takes_over_who_goes_too_or_is_unwell():
 
 
 def test_nobody_takes_over_who_goes_too_and_waits_for_a_replacement():
-    gone, going = Slot(instance="Terminating", zone="a"), replace(GOING, zone="a")
+    gone, going = replace(ENDING, zone="a"), replace(GOING, zone="a")
     seen = view(gone, going, *[Slot(behind=9, zone="a")] * 3, desired=5)
 
     assert target(seen) == 3
@@ -713,7 +813,7 @@ def test_stale_members_are_removed_one_a_pass_and_under_the_guard():
     stale = Slot("dead", GONE, LATE)
 
     assert action(view(HEALTHY, HEALTHY, HEALTHY, stale, stale)) == RemoveMember(member_id(4))
-    assert action(view(HEALTHY, Slot("healthy", GONE), stale)) == Wait()
+    assert action(view(ENDING, ENDING, stale, desired=3)) == Wait()
 
 
 def test_a_member_that_answers_but_has_no_instance_is_told_of_and_left_alone():

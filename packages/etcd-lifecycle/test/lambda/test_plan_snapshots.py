@@ -128,12 +128,10 @@ def test_a_follower_that_stays_gives_it_rather_than_the_leader_or_the_victim():
 def test_the_leader_gives_it_if_the_followers_lag_or_are_not_well():
     lag = POLICY.max_promotion_lag + 1
     lagging = view(Slot(), Slot(behind=lag), Slot("dead", "Terminating:Wait"), desired=3)
-    alarmed = view(
-        Slot(), Slot(), Slot("alarmed"), Slot("dead"), Slot("dead", "Terminating:Wait"), leader=2
-    )
+    alarmed = view(Slot("alarmed"), Slot(), Slot("dead", "Terminating:Wait"), leader=2, desired=3)
 
     assert choose(lagging) == TakeSnapshot(member_id(1))
-    assert choose(stored(alarmed, 1e6)) == Wait()  # the guard
+    assert choose(stored(alarmed, 1e6)) == TakeSnapshot(member_id(2))
     assert choose(LAST_GOES) == TakeSnapshot(member_id(1))
 
 

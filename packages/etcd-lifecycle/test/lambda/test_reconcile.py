@@ -2,16 +2,21 @@
 
 import io
 import json
+import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
 from cluster_views import NOW, POLICY, Slot, member_id, view, with_member
 from etcd_lifecycle.act import Outcome, Result
+from etcd_lifecycle.auto_scaling import GroupDescription, GroupNotFoundError
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import (
     AddLearner,
     CompleteHook,
     HookResult,
+    Notice,
+    NoticeKind,
+    Override,
     Promote,
     RemoveMember,
     SnapshotPolicy,
@@ -19,13 +24,8 @@ from etcd_lifecycle.model import (
     TakeSnapshot,
     Transition,
 )
-from etcd_lifecycle.reconcile import (
-    HEARTBEAT_SECONDS,
-    POLL_SECONDS,
-    REFUSAL_SECONDS,
-    ROUND_SECONDS,
-    Reconciler,
-)
+from etcd_lifecycle.pace import POLL_SECONDS, REFUSAL_SECONDS, ROUND_SECONDS
+from etcd_lifecycle.reconcile import HEARTBEAT_SECONDS, Reconciler
 from etcd_lifecycle.snapshot import EXPECTED_RATE, RESERVE_SECONDS
 from etcd_lifecycle.telemetry import Telemetry
 
@@ -54,7 +54,9 @@ class Scene:
         views: What is seen, look by look; the last one for ever.
         outcomes: What becomes of actions, one by one; done from then on.
         ours: Answers of the lease: of acquire, and then of each renew; true from then on.
-        failing: What raises: ids of instances for heartbeats, and ``describe``, ``observe``, ``act``.
+        failing: What raises: ids of instances for heartbeats, and ``describe``, ``group`` (there is
+            none), ``load``, ``observe``, ``act``.
+        together: So many heartbeats are answered only when all of them have been sent.
         foreign: Ids of instances that no hook of ours holds.
         first_seen: What the journal remembers to wait.
     """
@@ -63,6 +65,7 @@ class Scene:
     outcomes: list = field(default_factory=list)
     ours: list = field(default_factory=list)
     failing: tuple = ()
+    together: threading.Barrier | None = None
     foreign: tuple = ()
     first_seen: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
@@ -78,18 +81,22 @@ class Scene:
     def describe(self):
         self.log.append("describe")
         if "describe" in self.failing:
-            raise OutOfOrderError
-        return self.views[0].desired, self.views[0].instances
+            raise OutOfOrderError("describe")
+        if "group" in self.failing:
+            raise GroupNotFoundError("etcd")
+        return GroupDescription(self.views[0].desired, self.views[0].instances)
 
     def heartbeat(self, instance_id, transition):
         self.log.append(("heartbeat", instance_id, transition))
+        if self.together:
+            self.together.wait(timeout=10)
         if instance_id in self.failing:
             raise OutOfOrderError(instance_id)
         return instance_id not in self.foreign
 
     # The observer
 
-    def observe(self, desired, instances, now):
+    def observe(self, desired, instances, now, *, retains):
         self.log.append("observe")
         if "observe" in self.failing:
             raise OutOfOrderError
@@ -119,6 +126,8 @@ class Scene:
     # The journal and its lease
 
     def load(self):
+        if "load" in self.failing:
+            raise OutOfOrderError("load")
         return Records(first_seen=self.first_seen)
 
     def lease(self, owner, **_):
@@ -139,6 +148,12 @@ class Scene:
 
     def _is_ours(self):
         return self.ours.pop(0) if self.ours else True
+
+    def record_notice(self, instance_id, notice):
+        self.log.append((instance_id, notice))
+
+    def forget_override(self):
+        self.log.append("forget override")
 
     def record(self, entry):
         self.log.append("record")
@@ -164,8 +179,8 @@ class Scene:
             sleep=self.sleep,
         )
 
-    def run(self):
-        self.reconciler.run("run-1", lambda: self.left)
+    def run(self, notices=None):
+        self.reconciler.run("run-1", lambda: self.left, notices)
         return self
 
     def count(self, what):
@@ -487,16 +502,53 @@ def test_the_next_hook_of_an_instance_is_completed_although_an_earlier_one_was()
 
 def test_a_group_that_cannot_be_seen_gets_its_heartbeats_from_memory():
     scene = Scene([HELD], failing=("describe",), first_seen={"i-2": NOW, "i-3": NOW, "12345": NOW})
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(OutOfOrderError, match="describe"):
         scene.run()
 
-    assert scene.log == [
-        "describe",
+    assert scene.log[0] == "describe"
+    assert set(scene.log[1:]) == {
         ("heartbeat", "i-2", Transition.LAUNCHING),
         ("heartbeat", "i-2", Transition.TERMINATING),
         ("heartbeat", "i-3", Transition.LAUNCHING),
         ("heartbeat", "i-3", Transition.TERMINATING),
-    ]
+    }
+
+
+def test_heartbeats_from_memory_do_not_wait_for_each_other():
+    together = threading.Barrier(4)
+    scene = Scene(
+        [HELD], failing=("describe",), together=together, first_seen={"i-2": NOW, "i-3": NOW}
+    )
+    with pytest.raises(OutOfOrderError, match="describe"):
+        scene.run()
+
+    assert not together.broken
+    assert not any("no heartbeat" in message for message in scene.messages)
+
+
+def test_heartbeats_from_memory_that_fail_are_told_beside_the_reason_for_them():
+    scene = Scene([HELD], failing=("describe", "i-2"), first_seen={"i-2": NOW, "i-3": NOW})
+    with pytest.raises(OutOfOrderError, match="describe"):
+        scene.run()
+
+    assert scene.messages.count("no heartbeat: i-2") == 2
+    assert len(scene.heartbeats) == 4
+
+
+def test_a_group_and_a_record_that_cannot_be_seen_end_the_run_with_the_group():
+    scene = Scene([HELD], failing=("describe", "load"))
+    with pytest.raises(OutOfOrderError, match="describe"):
+        scene.run()
+
+    assert "no heartbeats, as it is not known what is held: load" in scene.messages
+
+
+def test_of_a_group_that_is_not_there_nothing_is_held():
+    scene = Scene([HELD], failing=("group",), first_seen={"i-2": NOW})
+    with pytest.raises(GroupNotFoundError):
+        scene.run()
+
+    assert scene.log == ["describe"]
 
 
 # --- snapshots ------------------------------------------------------------------------------------
@@ -562,3 +614,53 @@ def test_a_policy_without_something_that_takes_them_is_a_mistake():
 
     with pytest.raises(ValueError, match="nothing to take them"):
         scene.run()
+
+
+# --- what EC2 says, and what an operator orders ---------------------------------------------------
+
+
+def test_what_ec2_says_of_instances_of_the_group_is_recorded_before_the_look():
+    scene = Scene([SETTLED])
+    scene.run({"i-1": NoticeKind.INTERRUPTION, "i-of-others": NoticeKind.INTERRUPTION})
+
+    assert scene.log[:3] == [
+        "describe",
+        ("i-1", Notice(NoticeKind.INTERRUPTION, NOW)),
+        "acquire",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "forgotten"),
+    [(Result.DONE, 1), (Result.ALREADY, 1), (Result.UNKNOWN, 0), (Result.NOT_NOW, 0)],
+)
+def test_an_operators_order_holds_once(result, forgotten):
+    ordered = replace(SETTLED, override=Override("i-3", "somebody", "broken", NOW + 60))
+    scene = Scene([ordered, ordered, SETTLED], outcomes=[Outcome(result)]).run()
+
+    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.count("forget override") == forgotten
+    removed = [entry for entry in scene.entries if "RemoveMember" in entry.action]
+    assert all("somebody ordered it: broken" in entry.reason for entry in removed)
+
+
+def test_another_removal_does_not_use_up_an_operators_order():
+    ordered = replace(REMOVES, override=Override("i-9", "somebody", "broken", NOW + 60))
+    scene = Scene([ordered, ordered, SETTLED]).run()
+
+    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.count("forget override") == 0
+
+
+def test_an_instance_of_which_either_hook_may_hold_gets_both_heartbeats_and_is_let_go_once():
+    waits = view(Slot(), Slot(), Slot(instance="ReplacingRootVolume:Wait"))
+    scene = Scene([waits]).run()
+
+    assert scene.heartbeats == ["i-3", "i-3"]
+    assert scene.actions == [CompleteHook("i-3", Transition.TERMINATING, HookResult.CONTINUE)]
+
+
+def test_what_was_done_and_is_not_to_be_seen_yet_is_done_again_only_after_a_pause():
+    scene = Scene([SYNCED, SYNCED, SYNCED, SETTLED]).run()
+
+    assert scene.pauses == [0, POLL_SECONDS, POLL_SECONDS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -225,3 +226,27 @@ def kill_in_the_middle_of_a_probe():
         "healed by the lease": healed_after > 0.5,
         "state": breaker.state,
     }
+
+
+def ask_a_silent_endpoint():
+    """Ask a store whose endpoint accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = f"http://{host}:{port}"
+        try:
+            store = DynamoDBStore("table", timeout=0.2)
+            try:
+                store.read("circuit")
+                error = "none"
+            except Exception as caught:
+                error = type(caught).__name__
+        finally:
+            del os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
+        server.settimeout(0.2)
+        connections = 0
+        while True:
+            try:
+                server.accept()[0].close()
+            except TimeoutError:
+                return [error, connections]
+            connections += 1

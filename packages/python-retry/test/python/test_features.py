@@ -981,3 +981,21 @@ def test_bad_arguments_are_refused_and_named():
             RetryBudget(*arguments)
     with raises(ValueError, "namespace"):
         emf_listener("")
+
+
+def test_a_refused_call_names_the_seconds_that_the_clock_which_says_more_leaves():
+    # Seconds that the monotonic and the wall clock move, and what is left of 60; None: a probe.
+    moves = ((0, 0, 60), (-5, -9, 60), (59, 1, 1), (1, 59, 1), (60, 0, None), (-9, 70, None))
+    for monotonic, wall, left in moves:
+        now = [100.0, 1000.0]
+        breaker = CircuitBreaker(1, 60, clock=lambda n=now: n[0], wall=lambda n=now: n[1])
+        breaker.record_failure()
+        now[0] += monotonic
+        now[1] += wall
+        seconds = None
+        try:
+            assert breaker.call(lambda: "probe") == "probe"
+        except CircuitOpenError as error:
+            seconds = error.retry_after
+        assert seconds == left
+        assert breaker.state == ("CLOSED" if left is None else "OPEN")

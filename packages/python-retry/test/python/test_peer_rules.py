@@ -13,7 +13,7 @@ import statistics
 
 from python_retry import CircuitBreaker, retry_call
 from retry_support import Script, World, logs, raises
-from test_store import Fleet, MemoryStore
+from test_store import Fleet
 
 
 def test_d7_a_limit_that_is_looked_at_before_the_attempt_lets_one_more_begin():
@@ -187,32 +187,62 @@ def test_d13_without_the_store_a_trip_is_forgotten():
     assert reached == fleet.threshold
 
 
+class Dice:
+    """Draws numbers that are the same in every Python."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def __call__(self, sides):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (self.state >> 33) % sides
+
+
+def failing_calls_until(open_ones, one_call, seed, environments=50):
+    """Count the calls, each through an environment drawn at random, until so many have tripped."""
+    dice = Dice(seed)
+    tripped = set()
+    for count in range(1, 100_000):
+        which = dice(environments)
+        if one_call(which):
+            tripped.add(which)
+        if len(tripped) >= open_ones:
+            return count
+    raise AssertionError("they never tripped")
+
+
 def test_d14_failures_in_a_row_are_found_late_by_a_large_fleet():
-    # This holds for ours too: counts of a closed circuit stay in their environment, so that healthy
-    # calls cost no write. What the store adds is that the first trip is the last one needed.
-    class Dice:
-        def __init__(self, seed):
-            self.state = seed
+    # Powertools: each environment counts for itself, and each must reach the threshold.
+    # That holds for ours too: counts of a closed circuit stay in their environment, so that a
+    # failing call costs no write either. What the store adds: the first trip is the last needed.
+    def peers():
+        fleet = [Powertools({}, threshold=5) for _ in range(50)]
 
-        def __call__(self, sides):
-            self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-            return (self.state >> 33) % sides
+        def one_call(which):
+            fleet[which].settle("closed", False, 0)
+            return fleet[which].table.get("state") == "OPEN"
 
-    def calls_until(environments, trips_needed, seed):
-        dice = Dice(seed)
-        store = MemoryStore()
-        fleet = [Fleet(1, 5, store) for _ in range(environments)]
-        for count in range(1, 100_000):
-            one = fleet[dice(environments)]
-            permit = one.breakers[0].acquire()
+        return one_call
+
+    def ours(fleet):
+        def one_call(which):
+            permit = fleet.breakers[which].acquire()
             if permit:
+                fleet.calls += 1
                 permit.failure()
-            if sum(two.breakers[0].state == "OPEN" for two in fleet) >= trips_needed:
-                return count
-        return None
+            return fleet.breakers[which].state == "OPEN"
 
-    first = statistics.median(calls_until(50, 1, seed) for seed in range(5))
-    assert 30 < first < 150
+        return one_call
+
+    first = [failing_calls_until(1, peers(), seed) for seed in range(5)]
+    assert 30 < statistics.median(first) < 150  # where one environment alone needs 5
+    for seed in range(5):
+        fleet = Fleet(50, 5, store_ttl=0)
+        fleet.calls = 0
+        assert failing_calls_until(1, ours(fleet), seed) == first[seed]
+        failing_calls_until(50, ours(fleet), seed)
+        assert fleet.calls == first[seed]  # not one more has reached the dependency
+        assert failing_calls_until(50, peers(), seed) > 3 * fleet.calls
 
 
 def test_d15_whole_seconds_end_an_opening_early():

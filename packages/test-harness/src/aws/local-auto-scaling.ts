@@ -330,6 +330,15 @@ export class LocalAutoScaling implements AsyncDisposable {
     );
   }
 
+  /**
+   * Sets a group's desired capacity, as the operation of the same name does.
+   *
+   * @throws ServiceError if it is beyond the group's limits.
+   */
+  setDesiredCapacity(groupName: string, capacity: number): void {
+    this.apply(this.group(groupName).setDesiredCapacity(capacity, this.clock.now()));
+  }
+
   /** An instance vanishes, as if it had been terminated in EC2 or its host had died. */
   loseInstance(instanceId: string): void {
     this.apply(this.groupOf(instanceId).loseInstance(instanceId, this.clock.now()));

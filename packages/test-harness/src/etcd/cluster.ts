@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { TemporaryDirectory } from '../process/temporary-directory';
 import { waitUntil } from '../wait-until';
 import { loopbackAddresses } from './address';
 import { resolveEtcd } from './binary';
+import { fillDatabase } from './fill-database';
 import {
   EtcdError,
   type EtcdGateway,
@@ -74,9 +75,6 @@ export interface EtcdTimeout {
 }
 
 const TIMEOUT_MS = 20_000;
-const FILL_BATCH = 16;
-/** Twice as many in hexadecimal. */
-const FILL_BYTES = 32 * 1024;
 
 /**
  * A cluster of real etcd processes on loopback addresses, each on its own address with the ports 2379
@@ -239,18 +237,7 @@ export class EtcdCluster {
    * @returns The size of the leader's database, in bytes.
    */
   fill(bytes: number): Promise<number> {
-    return this.atLeader(async (gateway) => {
-      for (let sequence = 0; ; sequence += FILL_BATCH) {
-        const { dbSize } = await gateway.status();
-        if (dbSize >= bytes) {
-          return dbSize;
-        }
-        const puts = Array.from({ length: FILL_BATCH }, (_, index) =>
-          gateway.put(`/quorate/fill/${sequence + index}`, randomBytes(FILL_BYTES).toString('hex')),
-        );
-        await Promise.all(puts);
-      }
-    });
+    return this.atLeader((gateway) => fillDatabase(gateway, bytes));
   }
 
   /**

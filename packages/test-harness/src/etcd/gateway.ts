@@ -164,6 +164,9 @@ export interface EtcdRangeOptions {
  */
 const MAX_CONNECTIONS = 64;
 
+/** How long a login may take, in milliseconds; on a busy machine that is more than a write takes. */
+const LOGIN_TIMEOUT_MS = 5_000;
+
 type Json = Record<string, unknown>;
 
 /**
@@ -178,6 +181,7 @@ export class EtcdGateway {
   private readonly base: URL;
   private readonly user: EtcdUser | undefined;
   private token: string | undefined;
+  private loggingIn: Promise<void> | undefined;
 
   /**
    * @param endpoint - The client URL of a member, such as `http://127.0.0.2:2379`.
@@ -297,17 +301,24 @@ export class EtcdGateway {
    * @throws EtcdError if etcd answers with an error.
    * @throws EtcdNoAnswerError if there is no answer.
    */
-  async call(path: string, body: object, options: EtcdCallOptions = {}): Promise<Json> {
+  async call(
+    path: string,
+    body: object,
+    options: EtcdCallOptions = {},
+  ): Promise<Record<string, unknown>> {
+    const { token } = this;
     try {
-      return await this.send(path, body, options);
+      return await this.send(path, body, token, options);
     } catch (error) {
-      if (!this.user || !this.asksForLogin(error)) {
+      if (!this.user || !this.asksForLogin(error, token)) {
         throw error;
       }
+      // Another call may have logged in meanwhile.
+      if (this.token === token) {
+        await this.logIn(this.user);
+      }
     }
-    this.token = undefined;
-    this.token = text((await this.send('/v3/auth/authenticate', this.user, options)).token);
-    return this.send(path, body, options);
+    return this.send(path, body, this.token, options);
   }
 
   /** Closes the connections. */
@@ -315,20 +326,40 @@ export class EtcdGateway {
     this.agent.destroy();
   }
 
-  private asksForLogin(error: unknown): boolean {
+  /** Logs in once for all calls that wait for it: each login keeps a processor busy for long. */
+  private logIn(user: EtcdUser): Promise<void> {
+    this.loggingIn ??= this.send('/v3/auth/authenticate', user, undefined, {
+      timeoutMs: LOGIN_TIMEOUT_MS,
+    })
+      .then((answer) => {
+        this.token = text(answer.token);
+      })
+      .finally(() => {
+        this.loggingIn = undefined;
+      });
+    return this.loggingIn;
+  }
+
+  private asksForLogin(error: unknown, token: string | undefined): boolean {
     return (
       error instanceof EtcdError &&
       (error.code === GrpcCode.UNAUTHENTICATED ||
         /user name is empty/.test(error.reason) ||
         // What etcd says of a read without a token, over TLS.
-        (error.code === GrpcCode.PERMISSION_DENIED && this.token === undefined))
+        (error.code === GrpcCode.PERMISSION_DENIED && token === undefined))
     );
   }
 
-  private async send(path: string, body: object, options: EtcdCallOptions): Promise<Json> {
+  private async send(
+    path: string,
+    body: object,
+    token: string | undefined,
+    options: EtcdCallOptions,
+  ): Promise<Json> {
     const { status, text: answer } = await this.exchange(
       path,
       JSON.stringify(body),
+      token,
       options.timeoutMs ?? this.timeoutMs,
     );
     let parsed: unknown;
@@ -358,6 +389,7 @@ export class EtcdGateway {
   private exchange(
     path: string,
     body: string,
+    token: string | undefined,
     timeoutMs: number,
   ): Promise<{ readonly status: number; readonly text: string }> {
     return new Promise((succeed, fail) => {
@@ -381,7 +413,7 @@ export class EtcdGateway {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
             'grpc-timeout': `${Math.max(1, Math.floor(timeoutMs * 0.9))}m`,
-            ...(this.token !== undefined && { authorization: this.token }),
+            ...(token !== undefined && { authorization: token }),
           },
         },
         (response: IncomingMessage) => {

@@ -1,3 +1,4 @@
+export type { ProcessExit } from '../process/process-group';
 export { loopbackAddresses } from './address';
 export {
   cacheDirectory,
@@ -11,6 +12,7 @@ export {
 } from './binary';
 export { EtcdCluster, type EtcdClusterProps, type EtcdTimeout } from './cluster';
 export { type EtcdSnapshotStatus, Etcdutl } from './etcdutl';
+export { fillDatabase } from './fill-database';
 export {
   type EtcdCallOptions,
   EtcdError,

@@ -7,6 +7,8 @@ export {
 } from './interpreters';
 export type { JsonValue } from './json';
 export {
+  type DocstringExpectation,
+  type MatcherResult,
   type PythonClassExpectation,
   type PythonDefault,
   type PythonFunctionExpectation,

@@ -14,7 +14,7 @@ import { type Endpoint, EtcdCaller, type StatusReport } from './etcd-caller';
 /** The user that may do everything. */
 export const ROOT = { username: 'root', password: 'a long password' };
 /** A user that may do nothing. */
-const LOW = { username: 'low', password: 'another password' };
+export const LOW = { username: 'low', password: 'another password' };
 const NOBODY = '12345';
 /** For a version that lists its members linearizably, and for one that does not. */
 const NEW_VERSION = '3.6.0';

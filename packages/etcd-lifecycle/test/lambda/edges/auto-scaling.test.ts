@@ -109,6 +109,40 @@ describe('a description', () => {
   });
 });
 
+describe('an instance whose termination is abandoned', () => {
+  test('is retained if the group says so, until it is terminated, once', async () => {
+    const name = `retaining-${group}`;
+    service.createGroup({
+      name,
+      minSize: 0,
+      maxSize: 10,
+      desiredCapacity: 1,
+      terminateHookAbandon: 'retain',
+      baseAddress: `127.0.31.${groups * 10}`,
+      lifecycleHooks: [
+        {
+          name: 'terminate',
+          transition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+          heartbeatTimeout: 600,
+        },
+      ],
+    });
+    const instanceId = service.instances(name)[0]?.instanceId ?? '';
+    const state = () =>
+      service.instances(name).find((one) => one.instanceId === instanceId)?.lifecycleState;
+    expect(await python.call('retains', [name])).toBe(true);
+    expect(await python.call('retains', [group])).toBe(false);
+
+    service.terminateInstance(instanceId, { decrement: true });
+    expect(await python.call('complete', [name, instanceId, 'TERMINATING', 'ABANDON'])).toBe(true);
+    expect(state()).toBe('Terminating:Retained');
+
+    expect(await python.call('terminate_retained', [name, instanceId])).toBe(true);
+    expect(state()).toBeUndefined();
+    expect(await python.call('terminate_retained', [name, instanceId])).toBe(false);
+  });
+});
+
 describe('a lifecycle action', () => {
   test('is kept alive, and completed once', async () => {
     const { instanceId } = first();

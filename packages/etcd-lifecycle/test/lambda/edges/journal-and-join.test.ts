@@ -94,6 +94,96 @@ describe('the seed', () => {
   });
 });
 
+describe('an order to recover', () => {
+  const SNAPSHOT = 's3://backups/main/1.db';
+  const seedOf = async (cluster: string) =>
+    ((await load(cluster)) as { seed: Record<string, unknown> }).seed;
+
+  /** A cluster that has existed, with the largest id. */
+  async function created(): Promise<string> {
+    const cluster = newCluster();
+    await python.call('create_seed', [TABLE, cluster, FIRST, null]);
+    await python.call('mark_created', [TABLE, cluster, FIRST, LARGEST_ID]);
+    return cluster;
+  }
+
+  const order = (cluster: string, snapshot = SNAPSHOT) =>
+    python.call<boolean>('order_recovery', [TABLE, cluster, snapshot, 1000, LARGEST_ID]);
+
+  test('makes it a cluster that does not exist yet, and retires its id', async () => {
+    const cluster = await created();
+    expect(await order(cluster)).toBe(true);
+    expect(await seedOf(cluster)).toEqual({
+      instance_id: '',
+      cluster_id: null,
+      generation: 1,
+      restore: { snapshot: SNAPSHOT, bump_revision: 1000, lost_cluster_id: LARGEST_ID },
+      retired: [LARGEST_ID],
+    });
+  });
+
+  test('is done with when the new cluster lives, which is never seeded again either', async () => {
+    const cluster = await created();
+    await order(cluster);
+    expect(await python.call('create_next_seed', [TABLE, cluster, SECOND])).toBe(true);
+    expect(await python.call('mark_created', [TABLE, cluster, SECOND, '7'])).toBe(true);
+    expect(await seedOf(cluster)).toEqual({
+      instance_id: SECOND,
+      cluster_id: '7',
+      generation: 1,
+      restore: null,
+      retired: [LARGEST_ID],
+    });
+    await expect(python.call('create_next_seed', [TABLE, cluster, FIRST])).rejects.toThrow(
+      /AlreadyCreatedError.*by the command recover/,
+    );
+  });
+
+  test('of two people who saw the same is that of one', async () => {
+    const cluster = await created();
+    const orders = python.call('order_as_seen_before', [TABLE, cluster, SNAPSHOT, LARGEST_ID]);
+    expect(await orders).toEqual([true, false]);
+  });
+
+  test('replaces another one, so that nobody goes on with that', async () => {
+    const cluster = await created();
+    await order(cluster);
+    await python.call('create_next_seed', [TABLE, cluster, SECOND]);
+    expect(await order(cluster, 's3://backups/main/2.db')).toBe(true);
+    expect(await seedOf(cluster)).toMatchObject({
+      instance_id: '',
+      generation: 2,
+      restore: { snapshot: 's3://backups/main/2.db' },
+      retired: [LARGEST_ID],
+    });
+    expect(await python.call('mark_created', [TABLE, cluster, SECOND, '7'])).toBe(false);
+  });
+
+  test('is taken back, and the cluster is the one before', async () => {
+    const cluster = await created();
+    await order(cluster);
+    await order(cluster);
+    expect(await python.call('cancel_recovery', [TABLE, cluster])).toBe(true);
+    expect(await seedOf(cluster)).toEqual({
+      instance_id: FIRST,
+      cluster_id: LARGEST_ID,
+      generation: 3,
+      restore: null,
+      retired: [],
+    });
+  });
+});
+
+test('an operator’s order is the last one, until it is forgotten', async () => {
+  const cluster = newCluster();
+  const override = (order: object | null) => python.call('override', [TABLE, cluster, order]);
+  const first = { member: FIRST, operator: 'alice', reason: 'gone', expires: 1_732_428_000.5 };
+  expect(await override(first)).toEqual(first);
+  expect(await override({ ...first, member: SECOND })).toMatchObject({ member: SECOND });
+  expect(await override(null)).toBeNull();
+  expect(await override(null)).toBeNull();
+});
+
 describe('recorded members', () => {
   test('are kept by instance, exactly, until they are forgotten', async () => {
     const cluster = newCluster();
@@ -119,6 +209,28 @@ describe('recorded members', () => {
       await python.call('record_member', [TABLE, cluster, instance, '5']);
     }
     expect(await python.call('read_by_pages', [TABLE, cluster, 2])).toEqual(instances);
+  });
+});
+
+describe('what is told from outside', () => {
+  test('by EC2 is kept by instance, the latest of each', async () => {
+    const cluster = newCluster();
+    await python.call('record_notice', [TABLE, cluster, FIRST, 'REBALANCE', 10]);
+    await python.call('record_notice', [TABLE, cluster, FIRST, 'INTERRUPTION', 20.5]);
+    await python.call('record_notice', [TABLE, cluster, SECOND, 'REBALANCE', 30]);
+    expect(await load(cluster)).toMatchObject({
+      notices: { [FIRST]: ['INTERRUPTION', 20.5], [SECOND]: ['REBALANCE', 30] },
+    });
+  });
+
+  test('by an operator is kept until it is done', async () => {
+    const cluster = newCluster();
+    const override = { member: FIRST, operator: 'somebody', reason: 'broken', expires: 100.5 };
+    await python.call('record_override', [TABLE, cluster, override]);
+    expect(await load(cluster)).toMatchObject({ override });
+    await python.call('forget_override', [TABLE, cluster]);
+    await python.call('forget_override', [TABLE, cluster]);
+    expect(await load(cluster)).toMatchObject({ override: null });
   });
 });
 
@@ -211,6 +323,7 @@ describe('the journal', () => {
     reason: 'a dead member goes first',
     arithmetic: 'voters 3, healthy 2, leaving 0, quorum 2',
     outcome: 'done',
+    view: 'a1b2c3d4e5f60718',
   });
 
   test('is read from the newest entry on', async () => {
@@ -246,6 +359,8 @@ describe('the join configuration', () => {
     initial_cluster: `${FIRST}=http://10.0.0.1:2380,${name}=http://10.0.0.2:2380`,
     initial_cluster_state: 'existing',
     initial_cluster_token: 'main',
+    snapshot: '',
+    bump_revision: 0,
   });
   const read = (cluster: string, instances: string[]) =>
     python.call('read_joins', [cluster, instances]);

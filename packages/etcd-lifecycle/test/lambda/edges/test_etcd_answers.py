@@ -1,11 +1,13 @@
 """What the client makes of answers that no healthy etcd gives, and of what etcd may leave out."""
 
+import contextlib
 import http.server
 import json
 import socket
 import threading
 
 import pytest
+from etcd_lifecycle import etcd
 from etcd_lifecycle.etcd import (
     Credentials,
     EtcdEndpoint,
@@ -105,7 +107,7 @@ def test_a_member_that_never_started_has_no_name(server):
 
 
 def test_the_list_is_asked_for_linearizably_and_with_a_time_out(server):
-    server.answer((200, {})).member_list(version="3.5.30")
+    server.answer((200, {"header": {}})).member_list(version="3.5.30")
     ((path, body, headers),) = server.requests
     assert (path, body) == ("/v3/cluster/member/list", {"linearizable": True})
     assert headers["Grpc-Timeout"] == "8000m"
@@ -113,7 +115,7 @@ def test_the_list_is_asked_for_linearizably_and_with_a_time_out(server):
 
 @pytest.mark.parametrize("version", ["3.4.23", ""])
 def test_an_old_member_is_asked_for_a_linearizable_read_first(server, version):
-    server.answer((200, {})).member_list(version=version)
+    server.answer((200, {"header": {}})).member_list(version=version)
     paths = [path for path, _, _ in server.requests]
     assert paths == ["/v3/kv/range", "/v3/cluster/member/list"]
     assert "serializable" not in server.requests[0][1]
@@ -158,6 +160,33 @@ def test_something_other_than_etcd(server, text):
         endpoint.remove(1)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"status": "ok"},
+        {"header": "none", "members": []},
+        {"header": {"cluster_id": "first"}},
+        {"code": "Forbidden", "message": "not you"},
+        {"header": {}, "version": "3.6.1", "leader": []},
+        {"header": {}, "members": [1], "leader": {}},
+    ],
+)
+def test_json_of_something_other_than_etcd(server, answer):
+    endpoint = server.answer((200, answer))
+    for call in (endpoint.status, lambda: endpoint.member_list(version="3.6.1")):
+        if call is not endpoint.status and "version" in answer:
+            continue  # what only a status holds
+        with pytest.raises(NotEtcd, match="something other than etcd listens here, or a proxy"):
+            call()
+
+
+def test_of_a_long_answer_only_the_beginning_is_told(server):
+    with pytest.raises(NotEtcd) as caught:
+        server.answer((200, {"text": "long " * 1000})).status()
+    assert len(str(caught.value)) < 300
+
+
 def test_something_that_does_not_speak_http():
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
@@ -184,7 +213,7 @@ def test_a_change_whose_answer_is_lost_is_sent_once_and_its_outcome_unknown(serv
 
 
 def test_a_read_whose_answer_is_lost_is_sent_again(server):
-    endpoint = server.answer((None, b""), (200, {"version": "3.6.1"}))
+    endpoint = server.answer((None, b""), (200, {"header": {}, "version": "3.6.1"}))
     assert endpoint.status().status.version == "3.6.1"
     assert len(server.requests) == 2
 
@@ -268,7 +297,7 @@ def test_a_process_that_starts_is_seen_at_once():
         endpoint.remove(1)
     server = Server(port)
     try:
-        server.answer((200, {"version": "3.6.1"}))
+        server.answer((200, {"header": {}, "version": "3.6.1"}))
         assert endpoint.status().status.version == "3.6.1"
     finally:
         server.stop()
@@ -283,6 +312,34 @@ def test_a_member_that_hangs():
             endpoint.status()
         with pytest.raises(OutcomeUnknown, match="no answer in time"):
             endpoint.remove(1)
+
+
+def test_a_member_that_is_just_starting_is_asked_once_each_time_however_long_it_is_silent(server):
+    endpoint = server.answer((None, b""))
+    for _ in range(12):
+        with pytest.raises(Unreachable):
+            endpoint.status(with_read=True, starting=True)
+    assert len(server.requests) == 12
+    endpoint = server.answer((200, {"header": {}, "version": "3.6.1"}))
+    assert endpoint.status(with_read=True, starting=True).status.reads
+
+
+def test_a_machine_that_admits_nobody(monkeypatch):
+    monkeypatch.setattr(etcd, "CONNECT_TIMEOUT", 0.1)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((HOST, 0), backlog=0))
+        port = listener.getsockname()[1]
+        # What it takes until the kernel drops further ones, as a security group does.
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((HOST, port))
+        endpoint = EtcdEndpoint(HOST, port)
+        told = rf"no connection within 0\.1 s: .* does not let this client in at port {port}"
+        for call in (endpoint.status, lambda: endpoint.remove(1)):
+            # Nothing was sent, so that nothing is unknown about the change.
+            with pytest.raises(Unreachable, match=told):
+                call()
 
 
 def test_an_endpoint_keeps_its_breaker_until_its_address_is_given_up():
@@ -343,7 +400,7 @@ class TestLogin:
         assert server.requests[1][1] == {"name": "root", "password": "hunter2"}
 
     def test_later_calls_of_this_kind_bring_the_token_and_others_do_not(self, server, endpoint):
-        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), (200, {}))
+        server.answer(self.NOT_LOGGED_IN, (200, {"token": "t.1"}), (200, {"header": {}}))
         endpoint.linearizable_read()
         endpoint.linearizable_read()
         endpoint.status()

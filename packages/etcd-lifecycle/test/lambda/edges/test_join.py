@@ -27,6 +27,17 @@ def test_it_is_an_environment_file():
     )
 
 
+FIRST = replace(JOIN, snapshot="s3://backups/etcd/main/1.db", bump_revision=1000)
+
+
+def test_the_first_member_of_a_recovered_cluster_is_told_of_the_snapshot():
+    text = render(FIRST)
+    assert text == render(JOIN) + (
+        "QUORATE_SNAPSHOT=s3://backups/etcd/main/1.db\nQUORATE_BUMP_REVISION=1000\n"
+    )
+    assert parse(text) == FIRST
+
+
 plain = st.text("abcXYZ019._:/,=[]@%+-", min_size=1, max_size=60)
 
 
@@ -78,6 +89,9 @@ def test_a_text_too_large_for_a_parameter_is_refused():
         (render(JOIN).replace("ETCD_NAME=", "export ETCD_NAME="), "line 1"),
         (render(JOIN).replace("main", "$(reboot)"), "ETCD_INITIAL_CLUSTER_TOKEN"),
         (render(JOIN).replace("existing", "old"), "must be new or existing"),
+        (render(JOIN) + "QUORATE_SNAPSHOT=s3://b/k\n", "does not set QUORATE_BUMP_REVISION"),
+        (render(JOIN) + "QUORATE_BUMP_REVISION=1\n", "does not set QUORATE_SNAPSHOT"),
+        (render(FIRST).replace("=1000", "=all"), "'all', but must be a whole number"),
         ('{"ETCD_NAME": "x"}', "line 1"),
     ],
 )

@@ -52,7 +52,7 @@ def check_embedded_metrics(line):
 
 
 def test_the_metrics_of_a_pass(telemetry, stream):
-    telemetry.passed(PassMetrics(True, 3, 2, 71.5, 0.25))
+    telemetry.passed(PassMetrics(True, 3, 2, 1, 4096, 71.5, 0.25))
     (line,) = lines(stream)
     check_embedded_metrics(line)
     assert line["_aws"]["Timestamp"] == 1732428000125
@@ -64,6 +64,8 @@ def test_the_metrics_of_a_pass(telemetry, stream):
         "Quorum": 1,
         "Voters": 3,
         "HealthyVoters": 2,
+        "Alarms": 1,
+        "DatabaseSize": 4096,
         "OldestHook": 71.5,
         "Duration": 0.25,
     }

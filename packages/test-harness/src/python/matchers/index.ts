@@ -7,6 +7,7 @@ import {
 } from './to-contain-python-function';
 import { toContainPythonImport } from './to-contain-python-import';
 
+export type { DocstringExpectation, MatcherResult } from './support';
 export type { PythonClassExpectation } from './to-contain-python-class';
 export type { PythonDefault, PythonFunctionExpectation } from './to-contain-python-function';
 

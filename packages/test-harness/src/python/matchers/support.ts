@@ -5,7 +5,9 @@ import { PythonSyntaxError } from '../syntax';
 
 /** What a matcher returns to `expect`. */
 export interface MatcherResult {
+  /** Whether it holds. */
   readonly pass: boolean;
+  /** Makes the text that is shown if it should not. */
   readonly message: () => string;
 }
 

@@ -7,7 +7,16 @@ from etcd_lifecycle.aws import clients, is_failure
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD, Dependency
 from etcd_lifecycle.join import JoinParameters
 from etcd_lifecycle.journal import Journal, JournalEntry
-from etcd_lifecycle.model import HookResult, JoinConfiguration, Seed, Transition
+from etcd_lifecycle.model import (
+    HookResult,
+    JoinConfiguration,
+    Notice,
+    NoticeKind,
+    Override,
+    RestoreOrder,
+    Seed,
+    Transition,
+)
 
 CLIENTS = clients()
 AUTO_SCALING = Dependency("Auto Scaling", is_failure)
@@ -27,7 +36,7 @@ def group(name):
 
 
 def describe(name):
-    desired, instances = group(name).describe()
+    desired, instances, _ = group(name).describe()
     return {"desired": desired, "instances": [dataclasses.asdict(one) for one in instances]}
 
 
@@ -37,6 +46,14 @@ def heartbeat(name, instance_id, transition):
 
 def complete(name, instance_id, transition, result):
     return group(name).complete(instance_id, Transition[transition], HookResult[result])
+
+
+def retains(name):
+    return group(name).describe().retains
+
+
+def terminate_retained(name, instance_id):
+    return group(name).terminate_retained(instance_id)
 
 
 def open_the_circuit_of_auto_scaling():
@@ -99,14 +116,37 @@ def journal(table, cluster):
 def load(table, cluster):
     records = journal(table, cluster).load()
     return {
-        "seed": records.seed
-        and {
-            "instance_id": records.seed.instance_id,
-            "cluster_id": records.seed.cluster_id and str(records.seed.cluster_id),
-        },
+        "seed": records.seed and written(records.seed),
         "recorded": {key: str(value) for key, value in records.recorded.items()},
         "first_seen": records.first_seen,
+        "notices": {key: [one.kind.name, one.time] for key, one in records.notices.items()},
+        "override": records.override and dataclasses.asdict(records.override),
     }
+
+
+def written(seed):
+    """The record of the seed, with ids as texts."""
+    restore = seed.restore
+    return {
+        "instance_id": seed.instance_id,
+        "cluster_id": seed.cluster_id and str(seed.cluster_id),
+        "generation": seed.generation,
+        "restore": restore
+        and {**dataclasses.asdict(restore), "lost_cluster_id": str(restore.lost_cluster_id)},
+        "retired": [str(one) for one in seed.retired],
+    }
+
+
+def record_notice(table, cluster, instance_id, kind, now):
+    journal(table, cluster).record_notice(instance_id, Notice(NoticeKind[kind], now))
+
+
+def record_override(table, cluster, override):
+    journal(table, cluster).record_override(Override(**override))
+
+
+def forget_override(table, cluster):
+    journal(table, cluster).forget_override()
 
 
 def read_by_pages(table, cluster, page):
@@ -158,3 +198,40 @@ def lease(table, cluster, owner, method, now):
         LEASES[key] = journal(table, cluster).lease(owner, clock=lambda: NOW[0])
     answer = getattr(LEASES[key], method)()
     return [answer, LEASES[key].fence]
+
+
+def order_recovery(table, cluster, snapshot, bump_revision, lost_cluster_id):
+    """Order a recovery on the record as it is now."""
+    one = journal(table, cluster)
+    order = RestoreOrder(snapshot, bump_revision, int(lost_cluster_id))
+    return one.order_recovery(one.load().seed, order)
+
+
+def order_as_seen_before(table, cluster, snapshot, lost_cluster_id):
+    """Order it twice on the same record, as two people would; return what each is told."""
+    one = journal(table, cluster)
+    seen = one.load().seed
+    order = RestoreOrder(snapshot, 1, int(lost_cluster_id))
+    return [one.order_recovery(seen, order), one.order_recovery(seen, order)]
+
+
+def cancel_recovery(table, cluster):
+    one = journal(table, cluster)
+    return one.cancel_recovery(one.load().seed)
+
+
+def override(table, cluster, order):
+    """Record an operator's order, or forget it; return what is read then."""
+    one = journal(table, cluster)
+    if order:
+        one.record_override(Override(**order))
+    else:
+        one.forget_override()
+    read = one.load().override
+    return read and dataclasses.asdict(read)
+
+
+def create_next_seed(table, cluster, instance_id):
+    """Choose the first member in place of whatever is recorded."""
+    one = journal(table, cluster)
+    return one.create_seed(instance_id, one.load().seed)

@@ -1,0 +1,230 @@
+/**
+ * Measures what the engine does on real etcd processes beside what one would do by hand, in the same
+ * run, and writes bench/results/etcd-lifecycle.md and the table of the README. From the root:
+ *
+ *     npx projen bench:etcd-lifecycle
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { EtcdCluster, resolveEtcd } from '../../packages/test-harness/src';
+import { endLeaderByHand, LEADER_ENDS, replaceAllByHand, type Writers } from './cluster-by-hand';
+import { deploy, fill, release, replaceAll, replaceLeader } from './cluster-of-quorate';
+import { runPython, withFunctionCode } from './python';
+import { type ColdStarts, type Measurements, readmeTable, render } from './report';
+
+const USAGE = `Usage: npx projen bench:etcd-lifecycle [-- OPTIONS]
+
+Measures the engine on real etcd processes, beside what one would do by hand, and writes
+bench/results/etcd-lifecycle.md. Takes about 20 minutes, on a machine that does nothing else.
+
+Options:
+  --rounds N     leader replacements and releases of each kind (default 10)
+  --rolls N      rolling replacements of each kind (default 3)
+  --megabytes N  size of the database in the large rolling replacement (default 600)
+  --help         show this text
+`;
+
+const ROOT = join(__dirname, '..', '..');
+const RESULT = join(ROOT, 'bench', 'results', 'etcd-lifecycle.md');
+const README = join(ROOT, 'packages', 'etcd-lifecycle', 'README.md');
+const TABLE = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
+
+const BY_HAND = '127.0.60.2';
+const QUORATE = '127.0.61.2';
+const LOOK_ROUNDS = 30;
+const HUNG_ROUNDS = 5;
+const COLD_STARTS = 15;
+
+interface Options {
+  readonly rounds: number;
+  readonly rolls: number;
+  readonly megabytes: number;
+}
+
+function progress(text: string): void {
+  console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`);
+}
+
+/** The same rounds of every way, one way after the other within each round. */
+async function measureLeaders(rounds: number): Promise<Measurements['leaders']> {
+  const ways = Object.keys(LEADER_ENDS) as (keyof typeof LEADER_ENDS)[];
+  const leaders: Record<string, Writers[]> = Object.fromEntries(
+    [...ways, 'quorate'].map((way) => [way, []]),
+  );
+  const deployment = await deploy(QUORATE);
+  try {
+    for (let round = 1; round <= rounds; round += 1) {
+      await deployment.stopTicks();
+      for (const way of ways) {
+        leaders[way]?.push(await endLeaderByHand(way, BY_HAND));
+      }
+      deployment.startTicks(0.5);
+      leaders.quorate?.push(await replaceLeader(deployment));
+      const gaps = Object.entries(leaders).map(
+        ([way, seen]) => `${way} ${seen.at(-1)?.longestGapMs.toFixed(0)} ms`,
+      );
+      progress(`leader replaced, round ${round} of ${rounds}: ${gaps.join(', ')}`);
+    }
+  } finally {
+    await deployment.stop();
+  }
+  return leaders;
+}
+
+async function measureRolls(rolls: number, bytes: number): Promise<Measurements['rolls']> {
+  const seconds: Record<'byHand' | 'quorate', number[]> = { byHand: [], quorate: [] };
+  for (let roll = 1; roll <= rolls; roll += 1) {
+    {
+      await using cluster = await EtcdCluster.start({ baseAddress: BY_HAND });
+      await cluster.fill(bytes);
+      seconds.byHand.push(await replaceAllByHand(cluster));
+    }
+    const deployment = await deploy(QUORATE);
+    try {
+      await fill(deployment, bytes);
+      seconds.quorate.push(await replaceAll(deployment));
+    } finally {
+      await deployment.stop();
+    }
+    progress(
+      `all replaced, round ${roll} of ${rolls}: by hand ${seconds.byHand.at(-1)?.toFixed(1)} s, ` +
+        `quorate ${seconds.quorate.at(-1)?.toFixed(1)} s`,
+    );
+  }
+  return seconds;
+}
+
+async function measureReleases(rounds: number): Promise<Measurements['releases']> {
+  const releases: Record<'follower' | 'leader', number[]> = { follower: [], leader: [] };
+  const deployment = await deploy(QUORATE);
+  try {
+    for (let round = 1; round <= rounds; round += 1) {
+      releases.follower.push(await release(deployment, false));
+      releases.leader.push(await release(deployment, true));
+      progress(
+        `released, round ${round} of ${rounds}: a follower in ` +
+          `${releases.follower.at(-1)?.toFixed(0)} ms, ` +
+          `the leader in ${releases.leader.at(-1)?.toFixed(0)} ms`,
+      );
+    }
+  } finally {
+    await deployment.stop();
+  }
+  return releases;
+}
+
+async function measureLooks(code: string): Promise<Measurements['looks']> {
+  const look = (rounds: number, cluster: EtcdCluster) =>
+    runPython<number[]>(
+      'observe.py',
+      [String(rounds), ...cluster.members.map((member) => member.address)],
+      code,
+    );
+  await using three = await EtcdCluster.start({ baseAddress: BY_HAND });
+  await using nine = await EtcdCluster.start({ baseAddress: QUORATE, size: 9 });
+  const looks = { three: look(LOOK_ROUNDS, three), nine: look(LOOK_ROUNDS, nine) };
+  const leader = await nine.waitForLeader();
+  const hung = nine.members.filter((member) => member !== leader).slice(0, 2);
+  await Promise.all(hung.map((member) => member.pause()));
+  const nineWithTwoHung = look(HUNG_ROUNDS, nine);
+  progress('looks at 3 members, at 9, and at 9 of which 2 are hung');
+  return { ...looks, nineWithTwoHung };
+}
+
+function measureColdStarts(code: string): ColdStarts {
+  const environment = {
+    AWS_DEFAULT_REGION: 'us-east-1',
+    ...Object.fromEntries(
+      [
+        ...['CLUSTER', 'GROUP', 'LAUNCH_HOOK', 'TERMINATE_HOOK', 'TABLE'],
+        ...['PARAMETER_PREFIX', 'DEAD_LETTER_QUEUE_URL'],
+      ].map((name) => [`QUORATE_${name}`, 'bench']),
+    ),
+  };
+  const starts: ColdStarts = { nothing: [], clients: [], function: [] };
+  const kinds = Object.keys(starts) as (keyof ColdStarts)[];
+  for (let round = 0; round < COLD_STARTS; round += 1) {
+    for (const kind of kinds) {
+      starts[kind].push(runPython('cold_start.py', [kind], code, environment));
+    }
+  }
+  progress('cold starts');
+  return starts;
+}
+
+async function run({ rounds, rolls, megabytes }: Options): Promise<boolean> {
+  const etcd = await resolveEtcd();
+  progress(`etcd ${etcd.version}`);
+  const measurements: Measurements = {
+    etcd: etcd.version,
+    megabytes,
+    coldStarts: await withFunctionCode(measureColdStarts),
+    looks: await withFunctionCode(measureLooks),
+    releases: await measureReleases(rounds),
+    leaders: await measureLeaders(rounds),
+    rolls: await measureRolls(rolls, 0),
+    largeRolls: await measureRolls(1, megabytes * 1e6),
+  };
+  mkdirSync(join(ROOT, 'bench', 'results'), { recursive: true });
+  writeFileSync(RESULT, render(measurements));
+  const readme = readFileSync(README, 'utf8');
+  if (!TABLE.test(readme)) {
+    throw new Error(`${README} has no place for the table: <!-- bench --> ... <!-- /bench -->`);
+  }
+  writeFileSync(README, readme.replace(TABLE, `$1${readmeTable(measurements)}\n$2`));
+  console.log(readmeTable(measurements));
+  progress(`written: ${RESULT}`);
+  return Object.values(measurements.leaders).every((seen) => seen.every(({ lost }) => lost === 0));
+}
+
+function readOptions(): Options | undefined {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '10' },
+      rolls: { type: 'string', default: '3' },
+      megabytes: { type: 'string', default: '600' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    return undefined;
+  }
+  const count = (name: 'rounds' | 'rolls' | 'megabytes') => {
+    const number = Number(values[name]);
+    if (!(Number.isInteger(number) && number > 0)) {
+      throw new Error(`--${name} ${values[name]}: give a whole number above 0`);
+    }
+    return number;
+  };
+  return { rounds: count('rounds'), rolls: count('rolls'), megabytes: count('megabytes') };
+}
+
+async function main(): Promise<number> {
+  let options: Options | undefined;
+  try {
+    options = readOptions();
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  if (!options) {
+    console.log(USAGE);
+    return 0;
+  }
+  if (!(await run(options))) {
+    console.error('bench: acknowledged writes were lost');
+    return 1;
+  }
+  return 0;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error) => {
+    console.error(error);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,207 @@
+import { cpus, totalmem } from 'node:os';
+import { RATE, type Writers } from './cluster-by-hand';
+import { median, summary } from './statistics';
+
+/** A start in a fresh process. */
+export interface ColdStart {
+  readonly ms: number;
+  /** The most memory that was resident. */
+  readonly mib: number;
+}
+
+export interface ColdStarts {
+  readonly nothing: ColdStart[];
+  readonly clients: ColdStart[];
+  readonly function: ColdStart[];
+}
+
+/** All that was measured; times in milliseconds unless their names say otherwise. */
+export interface Measurements {
+  readonly etcd: string;
+  readonly megabytes: number;
+  readonly coldStarts: ColdStarts;
+  readonly looks: {
+    readonly three: readonly number[];
+    readonly nine: readonly number[];
+    readonly nineWithTwoHung: readonly number[];
+  };
+  readonly releases: { readonly follower: readonly number[]; readonly leader: readonly number[] };
+  /** By the way in which the leader ended. */
+  readonly leaders: Readonly<Record<string, readonly Writers[]>>;
+  /** Seconds. */
+  readonly rolls: Rolls;
+  /** Seconds, with a large database. */
+  readonly largeRolls: Rolls;
+}
+
+export interface Rolls {
+  readonly byHand: readonly number[];
+  readonly quorate: readonly number[];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n');
+}
+
+function gaps(writers: readonly Writers[]): number[] {
+  return writers.map(({ longestGapMs }) => longestGapMs);
+}
+
+function total(writers: readonly Writers[], what: 'acknowledged' | 'failed' | 'lost'): number {
+  return writers.reduce((sum, one) => sum + one[what], 0);
+}
+
+function ratio(ours: readonly number[], theirs: readonly number[]): string {
+  return `${(median(ours) / median(theirs)).toFixed(2)} x`;
+}
+
+/** The figures in short, each beside what it is compared with in the same run. */
+export function readmeTable(m: Measurements): string {
+  const { quorate = [], 'removed without transfer': removed = [] } = m.leaders;
+  const milliseconds = (starts: readonly ColdStart[]) => starts.map(({ ms }) => ms);
+  return table(
+    ['', 'Quorate', 'by hand', 'ratio'],
+    [
+      [
+        `Longest write gap while the leader is replaced (${RATE} puts/s), ms`,
+        median(gaps(quorate)).toFixed(0),
+        `${median(gaps(removed)).toFixed(0)} (removed without transfer)`,
+        ratio(gaps(quorate), gaps(removed)),
+      ],
+      [
+        'Rolling replacement of 3 members, s',
+        median(m.rolls.quorate).toFixed(1),
+        `${median(m.rolls.byHand).toFixed(1)} (tight loop over the API)`,
+        ratio(m.rolls.quorate, m.rolls.byHand),
+      ],
+      [
+        `The same with a database of ${m.megabytes} MB, s`,
+        median(m.largeRolls.quorate).toFixed(1),
+        median(m.largeRolls.byHand).toFixed(1),
+        ratio(m.largeRolls.quorate, m.largeRolls.byHand),
+      ],
+      [
+        'Terminate event to completed hook, a follower, ms',
+        median(m.releases.follower).toFixed(0),
+        '',
+        '',
+      ],
+      ['The same, the leader, ms', median(m.releases.leader).toFixed(0), '', ''],
+      [
+        'A look at 9 healthy members beside one at 3, ms',
+        median(m.looks.nine).toFixed(0),
+        `${median(m.looks.three).toFixed(0)} (3 members)`,
+        ratio(m.looks.nine, m.looks.three),
+      ],
+      [
+        'A look at 9 members of which 2 are hung, ms',
+        median(m.looks.nineWithTwoHung).toFixed(0),
+        '',
+        '',
+      ],
+      [
+        'Cold start: import, clients and all, ms',
+        median(milliseconds(m.coldStarts.function)).toFixed(0),
+        `${median(milliseconds(m.coldStarts.clients)).toFixed(0)} (boto3 and four clients alone)`,
+        ratio(milliseconds(m.coldStarts.function), milliseconds(m.coldStarts.clients)),
+      ],
+      [
+        'Memory after it, MiB',
+        median(m.coldStarts.function.map(({ mib }) => mib)).toFixed(0),
+        median(m.coldStarts.clients.map(({ mib }) => mib)).toFixed(0),
+        '',
+      ],
+      ['Acknowledged writes lost', String(total(quorate, 'lost')), '', ''],
+    ],
+  );
+}
+
+/** The whole report. */
+export function render(m: Measurements): string {
+  const [cpu] = cpus();
+  const leaderRows = Object.entries(m.leaders).map(([way, writers]) => [
+    way === 'quorate' ? 'replaced by Quorate' : way,
+    summary(gaps(writers)),
+    String(total(writers, 'acknowledged')),
+    String(total(writers, 'failed')),
+    String(total(writers, 'lost')),
+  ]);
+  const rollRows = (rolls: Rolls, what: string) => [
+    [`${what}, by hand`, summary(rolls.byHand, 1)],
+    [`${what}, Quorate`, summary(rolls.quorate, 1)],
+  ];
+  return `# The engine on real etcd
+
+Written by \`npx projen bench:etcd-lifecycle\` with etcd ${m.etcd} on ${cpus().length} x
+${cpu?.model.trim() ?? 'an unknown CPU'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB. Everything of a
+row ran in the same run, interleaved: ratios matter, not absolutes. Figures are medians, with the
+least and the most in brackets.
+
+Quorate is the deployed stack: rule, queue, event source mapping, the function with real boto3, an
+emulator of AWS behind it, and instances that boot by their user data. "By hand" is a client of
+etcd's API in a tight loop, with neither instances nor AWS.
+
+${readmeTable(m)}
+
+## The leader goes
+
+${RATE} puts a second, by a client that gives an attempt 1 s and goes on to another endpoint; the
+endpoint of the member that goes is not among its own. The longest time without an acknowledged write:
+
+${table(['the leader is', 'gap, ms', 'acknowledged', 'failed', 'lost'], leaderRows)}
+
+## All members, one after the other
+
+${table(['', 'seconds'], [...rollRows(m.rolls, 'Tiny database'), ...rollRows(m.largeRolls, `${m.megabytes} MB`)])}
+
+Most of the time of a tight loop is etcd's own caution: it refuses to add a member while the members
+that would then have to agree have not all been connected for 5 s, and the latest replacement is
+one of them. An instance takes longer than that to boot, so that nobody waits for it in EC2.
+
+## A member that need not be replaced
+
+From the terminate event to the completed hook, through the emulator of AWS:
+
+${table(
+  ['', 'ms'],
+  [
+    ['a follower', summary(m.releases.follower)],
+    ['the leader, moved first', summary(m.releases.leader)],
+  ],
+)}
+
+## A look at the cluster
+
+New connections each time; what is recorded in AWS is not read here.
+
+${table(
+  ['', 'ms'],
+  [
+    ['3 members', summary(m.looks.three)],
+    ['9 members', summary(m.looks.nine)],
+    ['9 members of which 2 are hung (SIGSTOP)', summary(m.looks.nineWithTwoHung)],
+  ],
+)}
+
+## Cold start
+
+Fresh processes; nothing of the function's own code is compiled before, as its folder is read-only in
+Lambda.
+
+${table(
+  ['', 'ms', 'MiB'],
+  Object.entries(m.coldStarts).map(([kind, starts]: [string, readonly ColdStart[]]) => [
+    COLD_START_NAMES[kind as keyof ColdStarts],
+    summary(starts.map(({ ms }) => ms)),
+    summary(starts.map(({ mib }) => mib)),
+  ]),
+)}
+`;
+}
+
+const COLD_START_NAMES: Record<keyof ColdStarts, string> = {
+  nothing: 'an empty process',
+  clients: 'boto3 and its clients of Auto Scaling, DynamoDB, EC2 and SSM',
+  function: 'the function with its clients',
+};

@@ -1,0 +1,68 @@
+"""Tells whether a voter may be removed: the sum that keeps a healthy majority."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .model import Member
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a voter may be removed, and the sum that says so.
+
+    Attributes:
+        allowed: Whether a healthy majority remains.
+        healthy: Voters that remain, are well, and are counted on.
+        quorum: How many of the remaining voters a majority takes.
+        sum: The comparison as text.
+    """
+
+    allowed: bool
+    healthy: int
+    quorum: int
+    sum: str
+
+
+def guard(
+    voters: Iterable[Member],
+    victim: Member,
+    leaving: Iterable[Member],
+    *,
+    counted: str = "healthy and staying",
+    alarmed: bool = False,
+) -> Verdict:
+    """Whether removing a voter leaves a healthy majority of those that remain.
+
+    etcd itself does not ask this: it allows three healthy members to become two, and two one.
+    Members that leave as well count as if they were gone already, and what is unknown counts as
+    unhealthy.
+
+    Args:
+        voters: All voters, the victim included.
+        victim: The voter that would be removed.
+        leaving: Voters that are not counted on, as their instances are going or gone.
+        counted: What those are that are counted on, for the text.
+        alarmed: Whether a voter that answers counts although it has an alarm: it still votes.
+
+    Returns:
+        The verdict. The last voter is never allowed to be removed.
+    """
+    gone = {member.id for member in leaving}
+    remaining = [member for member in voters if member.id != victim.id]
+    healthy = sum(
+        (member.answers if alarmed else member.healthy) and member.id not in gone
+        for member in remaining
+    )
+    quorum = len(remaining) // 2 + 1
+    comparison = f"{healthy} {'>=' if healthy >= quorum else '<'} {quorum}"
+    return Verdict(
+        bool(remaining) and healthy >= quorum,
+        healthy,
+        quorum,
+        f"without {victim.label}: {len(remaining)} voters, {counted} {comparison} quorum",
+    )

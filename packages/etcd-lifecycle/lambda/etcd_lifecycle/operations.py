@@ -1,0 +1,242 @@
+"""What a person asks the function for: by invoking it directly, never by a message in its queue.
+
+The event has one key, which names the operation; its value says more. The answer has the same key,
+or ``refused`` with the reason, if it is not safe; then nothing was changed.
+
+===========  =====================================================================================
+Operation    Value and answer
+===========  =====================================================================================
+``plan``     Any value. ``recording``: what was seen, as `view_json` writes it; ``decision``: what
+             would be done.
+``recover``  ``{"do": "inspect"}``: how things stand after the loss of a quorum.
+             ``{"do": "order", ...}`` with the attributes of `recovery.OrderRequest`.
+             ``{"do": "cancel", "operator": ...}``: takes the order back.
+``maintain`` ``{"do": "compact", "operator": ...}``, ``{"do": "disarm", "operator": ...}`` or
+             ``{"do": "defragment", "operator": ..., "done": [...]}``, which does it to one member
+             that is not done yet. The answers are those of `maintenance.Maintenance`.
+``override`` ``{"do": "order", "member": ..., "operator": ..., "reason": ..., "seconds": ...}``:
+             has a member removed that the guard would keep, see `overriding.Overriding`.
+             ``{"do": "withdraw", "operator": ...}``: takes that back.
+===========  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from .maintenance import Maintenance
+from .overriding import Overriding
+from .plan import plan
+from .recovery import OrderRequest, Recovery
+from .refusal import RefusedError
+from .view_json import Recording, decision_to_json, recording_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .auto_scaling import AutoScalingGroup
+    from .etcd import EtcdEndpoints
+    from .journal import Journal, Lease
+    from .model import Policy
+    from .observe import Observer
+    from .telemetry import Telemetry
+
+RESERVE_SECONDS: Final = 25.0
+"""What is kept of the function's time, when it waits for another run to end, for the operation."""
+
+_NAMES: Final = ("plan", "recover", "maintain", "override")
+
+
+class NotUnderstoodError(Exception):
+    """The value of an operation is not what it should be."""
+
+
+def operation_of(event: Mapping[str, Any]) -> str | None:
+    """Return the operation that an event asks for; None if it is an event like any other."""
+    names = [name for name in _NAMES if name in event]
+    return names[0] if len(event) == 1 and names else None
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Everything that can be asked for.
+
+    Attributes:
+        group: The Auto Scaling group.
+        observer: Looks at the cluster.
+        endpoints: The way to a member by its address.
+        journal: Keeps the lease, and what was ordered.
+        policy: What is a choice.
+        telemetry: Logs.
+        lease_seconds: How long the lease of a run that died keeps others from changing anything.
+        clock: Returns seconds since the epoch.
+        sleep: Waits for the seconds that it is given.
+    """
+
+    group: AutoScalingGroup
+    observer: Observer
+    endpoints: EtcdEndpoints
+    journal: Journal
+    policy: Policy
+    telemetry: Telemetry
+    lease_seconds: float
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], object] = time.sleep
+
+    def run(
+        self, event: Mapping[str, Any], owner: str, seconds_left: Callable[[], float]
+    ) -> dict[str, Any]:
+        """Do what an event asks for.
+
+        Args:
+            event: One for which `operation_of` returned a name.
+            owner: Names this run in the lease; another for each run.
+            seconds_left: How long the run may still take.
+
+        Returns:
+            The answer, which `json.dumps` takes.
+
+        Raises:
+            NotUnderstoodError: The value is not what the operation takes.
+        """
+        ((name, value),) = event.items()
+        try:
+            if name == "plan":
+                return {name: self._plan()}
+            if name == "recover":
+                return {name: self._recover(value, owner, seconds_left)}
+            if name == "maintain":
+                return {name: self._maintain(value, owner, seconds_left)}
+            return {name: self._override(value, owner, seconds_left)}
+        except RefusedError as error:
+            self.telemetry.log("WARNING", f"{name}: refused: {error}")
+            return {"refused": str(error)}
+
+    def _plan(self) -> dict[str, Any]:
+        """Say what the next pass would do, and change nothing: no lease, no heartbeat, no record."""
+        group = self.group.describe()
+        now = self.clock()
+        view = self.observer.observe(
+            group.desired, group.instances, now, retains=group.retains, remember=False
+        )
+        recording = Recording(view, self.policy, now)
+        return {
+            "recording": recording_to_json(recording),
+            "decision": decision_to_json(plan(view, self.policy, now)),
+        }
+
+    def _recover(
+        self,
+        value: Any,  # noqa: ANN401 -- as it came
+        owner: str,
+        seconds_left: Callable[[], float],
+    ) -> dict[str, Any]:
+        recovery = Recovery(
+            self.group,
+            self.observer,
+            self.endpoints,
+            self.journal,
+            self.telemetry,
+            self.clock,
+            self.sleep,
+        )
+        match value:
+            case {"do": "inspect"}:
+                return recovery.inspect()
+            case {"do": "order"}:
+                request = _read_order(value)
+                with self._lease(owner, seconds_left) as lease:
+                    recovery.order(request, lease)
+            case {"do": "cancel", "operator": str(operator)}:
+                with self._lease(owner, seconds_left):
+                    recovery.cancel(operator)
+            case _:
+                raise NotUnderstoodError(f"recover: {value!r} is nothing that it does")
+        return {}
+
+    def _maintain(
+        self,
+        value: Any,  # noqa: ANN401 -- as it came
+        owner: str,
+        seconds_left: Callable[[], float],
+    ) -> dict[str, Any]:
+        maintenance = Maintenance(
+            self.group,
+            self.observer,
+            self.endpoints,
+            self.journal,
+            self.policy,
+            self.telemetry,
+            self.clock,
+            self.sleep,
+        )
+        with self._lease(owner, seconds_left) as lease:
+            match value:
+                case {"do": "compact", "operator": str(operator)}:
+                    return maintenance.compact(operator)
+                case {"do": "disarm", "operator": str(operator)}:
+                    return maintenance.disarm(operator)
+                case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
+                    done = {int(one) for one in ids}
+                    return maintenance.defragment(
+                        operator, done, lease, self.lease_seconds, seconds_left
+                    )
+        raise NotUnderstoodError(f"maintain: {value!r} is nothing that it does")
+
+    def _override(
+        self,
+        value: Any,  # noqa: ANN401 -- as it came
+        owner: str,
+        seconds_left: Callable[[], float],
+    ) -> dict[str, Any]:
+        overriding = Overriding(self.group, self.observer, self.journal, self.clock)
+        with self._lease(owner, seconds_left):
+            match value:
+                case {
+                    "do": "order",
+                    "member": str(member),
+                    "operator": str(operator),
+                    "reason": str(reason),
+                    "seconds": float(seconds) | int(seconds),
+                }:
+                    return overriding.order(member, operator, reason, seconds)
+                case {"do": "withdraw", "operator": str(operator)}:
+                    return overriding.withdraw(operator)
+        raise NotUnderstoodError(f"override: {value!r} is nothing that it does")
+
+    @contextlib.contextmanager
+    def _lease(self, owner: str, seconds_left: Callable[[], float]) -> Iterator[Lease]:
+        """Hold the lease; waits for another run to end, as long as that leaves enough time."""
+        lease = self.journal.lease(owner, seconds=self.lease_seconds)
+        while not lease.acquire():
+            if seconds_left() < RESERVE_SECONDS:
+                raise RefusedError("other runs are at work on the cluster: try again")
+            self.sleep(0.5)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+
+_ORDER: Final = {
+    "snapshot": str,
+    "snapshot_revision": int,
+    "bump_revision": int,
+    "generation": int,
+    "operator": str,
+    "unreachable_are_lost": bool,
+}
+
+
+def _read_order(value: Mapping[str, Any]) -> OrderRequest:
+    order = {name: one for name, one in value.items() if name != "do"}
+    wrong = [name for name, kind in _ORDER.items() if type(order.get(name)) is not kind]
+    if wrong or order.keys() != _ORDER.keys():
+        raise NotUnderstoodError(
+            f"recover: an order has {', '.join(_ORDER)}, each of its type; look at "
+            f"{', '.join(wrong) or 'what else it has'}"
+        )
+    return OrderRequest(**order)

@@ -1,0 +1,538 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CreateTableCommand, DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  EtcdGateway,
+  type EtcdMemberInfo,
+  type EtcdStatus,
+  LocalAutoScaling,
+  type LocalInstance,
+  Ministack,
+  resolveEtcd,
+} from '@quorate/test-harness';
+import { App } from 'aws-cdk-lib';
+import { DemoStack } from '../../demo/demo-stack';
+import { type CrashPoint, FunctionHost, type InvocationResult } from './function-host';
+
+const TABLE = 'crash-tests';
+const PREFIX = '/quorate';
+const LAUNCH_HOOK = 'launch';
+const TERMINATE_HOOK = 'terminate';
+const MAX_SIZE = 4;
+
+/** After how long the lease of a run that was killed ends: nobody should have to wait for it. */
+const LEASE_SECONDS = 0.2;
+
+/** How long a group may take to settle, which is many times what it takes. */
+const PATIENCE_SECONDS = 60;
+
+/**
+ * How long a member may take to start. It serves clients only when it has told the others of itself;
+ * if it gets a snapshot from the leader at that moment, the message is lost, and etcd sends it again
+ * after 7 s: 5 s and two election time-outs.
+ */
+const START_SECONDS = 15;
+
+/** What the schedule sends each minute. */
+const TICK = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} };
+
+/** The record of the bootstrap. */
+export interface SeedRecord {
+  readonly instanceId: string | undefined;
+  readonly clusterId: string | undefined;
+}
+
+/** What the function remembers of a cluster. */
+export interface CrashRecords {
+  readonly seed: SeedRecord;
+  /** Recorded member ids by instance id. */
+  readonly members: Readonly<Record<string, string>>;
+  /** What is remembered to wait. */
+  readonly waiting: readonly string[];
+}
+
+/** With which results a hook that held an instance was completed: one, unless something is wrong. */
+export interface HookCompletions {
+  readonly instanceId: string;
+  readonly hook: string;
+  readonly results: readonly string[];
+}
+
+/** The emulator, the group's service and the function that all clusters of a test file share. */
+export class CrashBench implements AsyncDisposable {
+  static async start(): Promise<CrashBench> {
+    const directory = mkdtempSync(join(tmpdir(), 'quorate-crash-'));
+    const etcd = await resolveEtcd();
+    const autoScaling = await LocalAutoScaling.start();
+    let ministack: Ministack | undefined;
+    try {
+      ministack = await Ministack.start();
+      const dynamodb = new DynamoDBClient(ministack.clientConfig());
+      await dynamodb.send(
+        new CreateTableCommand({
+          TableName: TABLE,
+          BillingMode: 'PAY_PER_REQUEST',
+          AttributeDefinitions: [
+            { AttributeName: 'pk', AttributeType: 'S' },
+            { AttributeName: 'sk', AttributeType: 'S' },
+          ],
+          KeySchema: [
+            { AttributeName: 'pk', KeyType: 'HASH' },
+            { AttributeName: 'sk', KeyType: 'RANGE' },
+          ],
+        }),
+      );
+      const sqs = new SQSClient(ministack.clientConfig());
+      const { QueueUrl = '' } = await sqs.send(
+        new CreateQueueCommand({
+          QueueName: 'dead-letters.fifo',
+          Attributes: { FifoQueue: 'true', ContentBasedDeduplication: 'true' },
+        }),
+      );
+      const environment = { ...ministack.env(), ...autoScaling.env() };
+      const logFile = join(directory, 'function.log');
+      const host = FunctionHost.start(ministack.python, environment, logFile);
+      return new CrashBench(
+        {
+          directory,
+          etcd: etcd.path,
+          logFile,
+          betweenRuns: join(directory, 'between-runs'),
+          deadLetterQueueUrl: QueueUrl,
+        },
+        { autoScaling, ministack, dynamodb, sqs, host },
+      );
+    } catch (error) {
+      await autoScaling.stop();
+      await ministack?.stop();
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  private constructor(
+    readonly at: {
+      readonly directory: string;
+      readonly etcd: string;
+      readonly logFile: string;
+      /** A file that is there while the function does not run. */
+      readonly betweenRuns: string;
+      readonly deadLetterQueueUrl: string;
+    },
+    readonly parts: {
+      readonly autoScaling: LocalAutoScaling;
+      readonly ministack: Ministack;
+      readonly dynamodb: DynamoDBClient;
+      readonly sqs: SQSClient;
+      readonly host: FunctionHost;
+    },
+  ) {}
+
+  /** Takes the messages out of the dead-letter queue. */
+  async deadLetters(): Promise<string[]> {
+    const { Messages = [] } = await this.parts.sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl: this.at.deadLetterQueueUrl,
+        MaxNumberOfMessages: 10,
+        VisibilityTimeout: 0,
+      }),
+    );
+    return Messages.map((message) => message.Body ?? '');
+  }
+
+  /** The last that the function logged, for an error. */
+  lastLog(lines = 40): string {
+    return readFileSync(this.at.logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.parts.host[Symbol.asyncDispose]();
+    await this.parts.autoScaling.stop();
+    this.parts.dynamodb.destroy();
+    this.parts.sqs.destroy();
+    await this.parts.ministack.stop();
+    await rm(this.at.directory, { recursive: true, force: true });
+  }
+}
+
+/** A cluster whose function is invoked by the test, pass by pass, and can be killed at each effect. */
+export class CrashCluster {
+  /** The names of the side effects so far, in their order. */
+  readonly effects: string[] = [];
+
+  /** Where the function is to die next. */
+  crash: CrashPoint | undefined;
+
+  /** How often it died. */
+  deaths = 0;
+
+  /** The part of whatever has no name in {@link names}. */
+  newcomer = 'the newcomer';
+
+  /** The parts that instances play, by their ids. */
+  names = new Map<string, string>();
+
+  private readonly paused = new Set<string>();
+  private readonly memberIds = new Map<string, string>();
+  private readonly addresses = new Map<string, string>();
+  private passedTransitions = 0;
+  private passedCalls = 0;
+
+  /** Creates a group that launches its first instances at once. */
+  constructor(
+    private readonly bench: CrashBench,
+    readonly name: string,
+    props: { readonly size: number; readonly baseAddress: string },
+  ) {
+    const { autoScaling, ministack } = bench.parts;
+    this.begin();
+    autoScaling.createGroup({
+      name,
+      minSize: 0,
+      maxSize: MAX_SIZE,
+      desiredCapacity: props.size,
+      baseAddress: props.baseAddress,
+      reuseAddresses: true,
+      lifecycleHooks: [
+        { name: LAUNCH_HOOK, transition: 'autoscaling:EC2_INSTANCE_LAUNCHING' },
+        { name: TERMINATE_HOOK, transition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
+      ],
+      boot: {
+        script: this.userData(),
+        environment: {
+          ...ministack.env(),
+          etcd_binary: bench.at.etcd,
+          BETWEEN_RUNS: bench.at.betweenRuns,
+          // etcd refuses changes until all members have been connected for 5 s, which would be most of
+          // the time of these tests. Without that check only the function's own guard is left.
+          ETCD_STRICT_RECONFIG_CHECK: 'false',
+        },
+        path: [join(__dirname, 'bin'), dirname(ministack.python)],
+      },
+    });
+  }
+
+  /**
+   * A run of a scenario begins: forgets what happened so far.
+   *
+   * @param from - `creation` keeps what the group has done since it was created.
+   */
+  begin(from: 'now' | 'creation' = 'now'): void {
+    this.effects.length = 0;
+    this.deaths = 0;
+    this.crash = undefined;
+    if (from === 'now') {
+      this.passedTransitions = this.autoScaling.transitions.length;
+      this.passedCalls = this.autoScaling.calls.length;
+    }
+    this.bench.parts.host.begin();
+  }
+
+  get autoScaling(): LocalAutoScaling {
+    return this.bench.parts.autoScaling;
+  }
+
+  instances(): LocalInstance[] {
+    return this.autoScaling.instances(this.name);
+  }
+
+  /** The client URLs of the instances in service. */
+  clientUrls(): string[] {
+    return this.instances()
+      .filter((one) => one.lifecycleState === 'InService' && one.processesAlive)
+      .map((one) => clientUrl(one));
+  }
+
+  /** Sets how many instances the group wants. */
+  async scaleTo(size: number): Promise<void> {
+    const response = await fetch(this.autoScaling.endpoint, {
+      method: 'POST',
+      body: new URLSearchParams({
+        Action: 'SetDesiredCapacity',
+        Version: '2011-01-01',
+        AutoScalingGroupName: this.name,
+        DesiredCapacity: String(size),
+      }).toString(),
+    });
+    if (!response.ok) {
+      throw new Error(`the group was not scaled: ${await response.text()}`);
+    }
+  }
+
+  /**
+   * Invokes the function once.
+   *
+   * @param event - What it is called with; a tick of the schedule by default.
+   * @param environment - Further environment variables.
+   */
+  async pass(
+    event: object = TICK,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<InvocationResult> {
+    await this.learnNames();
+    rmSync(this.bench.at.betweenRuns, { force: true });
+    const result = await this.bench.parts.host.invoke({
+      event,
+      newcomer: this.newcomer,
+      names: Object.fromEntries([...this.names, ...this.memberIds, ...this.addresses]),
+      crash: this.crash,
+      environment: {
+        QUORATE_CLUSTER: this.name,
+        QUORATE_GROUP: this.name,
+        QUORATE_LAUNCH_HOOK: LAUNCH_HOOK,
+        QUORATE_TERMINATE_HOOK: TERMINATE_HOOK,
+        QUORATE_TABLE: TABLE,
+        QUORATE_PARAMETER_PREFIX: PREFIX,
+        QUORATE_DEAD_LETTER_QUEUE_URL: this.bench.at.deadLetterQueueUrl,
+        QUORATE_LEASE_SECONDS: String(LEASE_SECONDS),
+        ...environment,
+      },
+    });
+    this.effects.push(...result.effects);
+    if (result.unknown.length > 0) {
+      throw new Error(
+        'the function did something that side_effects.py does not know, so that it is no numbered ' +
+          `point. Say there whether it reads or what it changes:\n${result.unknown.join('\n')}`,
+      );
+    }
+    if (result.ended === 'raised') {
+      throw new Error(`the function failed:\n${result.error}\n${this.bench.lastLog()}`);
+    }
+    if (result.ended === 'killed') {
+      this.deaths += 1;
+      this.crash = undefined;
+      // As long as the queue would keep the message from the next run, only shorter.
+      await sleep(LEASE_SECONDS * 1000);
+    }
+    return result;
+  }
+
+  /**
+   * Invokes the function until something is true, with a pause in which whoever was told to start a
+   * member has started it.
+   */
+  async passUntil(
+    description: string,
+    done: () => boolean | Promise<boolean>,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const deadline = performance.now() + PATIENCE_SECONDS * 1000;
+    while (!(await done())) {
+      if (performance.now() > deadline) {
+        throw new Error(
+          `${PATIENCE_SECONDS} s of runs, and yet not: ${description}. Instances:\n` +
+            `${this.instances().map((one) => `${one.instanceId} ${one.lifecycleState}`)}\n` +
+            `Side effects: ${this.effects.slice(-20).join('; ')}\n${this.bench.lastLog()}`,
+        );
+      }
+      await this.pass(TICK, environment);
+      await this.membersStarted();
+    }
+  }
+
+  /** Invokes the function until all instances are in service and none is left over. */
+  async settle(size: number, environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.passUntil(
+      `${size} instances are in service and no other is left`,
+      () => {
+        const states = this.instances().map((one) => one.lifecycleState);
+        return states.length === size && states.every((state) => state === 'InService');
+      },
+      environment,
+    );
+    // The run that completed the last hook may have died of it: one more tidies up.
+    while ((await this.pass()).ended === 'killed') {}
+  }
+
+  /** Waits until each instance that was told to start its member, and can, has a member that answers. */
+  async membersStarted(): Promise<void> {
+    const told = await this.joinParameters();
+    writeFileSync(this.bench.at.betweenRuns, '');
+    for (const instance of this.instances()) {
+      const { instanceId, lifecycleState, processesAlive } = instance;
+      const starting = lifecycleState === 'Pending:Wait' && told.includes(instanceId);
+      if (starting && processesAlive && !this.paused.has(instanceId)) {
+        await eventually(START_SECONDS, async () => {
+          const status = await this.status(instance);
+          return status?.leader !== undefined;
+        });
+      }
+    }
+  }
+
+  /** What the member of an instance says of itself; undefined if it does not answer. */
+  async status(instance: LocalInstance): Promise<EtcdStatus | undefined> {
+    const gateway = new EtcdGateway(clientUrl(instance), { timeoutMs: 1000 });
+    try {
+      return await gateway.status();
+    } catch {
+      return undefined;
+    } finally {
+      gateway.close();
+    }
+  }
+
+  /** The members by the linearizable list of the first member that gives one. */
+  async members(): Promise<EtcdMemberInfo[]> {
+    for (const url of this.clientUrls()) {
+      const gateway = new EtcdGateway(url, { timeoutMs: 2000 });
+      try {
+        return await gateway.memberList();
+      } catch {
+        // The next one may answer.
+      } finally {
+        gateway.close();
+      }
+    }
+    return [];
+  }
+
+  /** The instance whose member leads, once all members in service agree on it. */
+  async leader(): Promise<LocalInstance> {
+    let leader: LocalInstance | undefined;
+    await eventually(10, async () => {
+      const serving = this.instances().filter((one) => one.lifecycleState === 'InService');
+      const seen = await Promise.all(serving.map((one) => this.status(one)));
+      const id = seen[0]?.leader;
+      leader = serving[seen.findIndex((one) => one?.memberId === id)];
+      return id !== undefined && seen.every((one) => one?.leader === id);
+    });
+    if (!leader) {
+      throw new Error(`the members of ${this.name} do not agree on a leader`);
+    }
+    return leader;
+  }
+
+  /** Makes the member of an instance lead. */
+  async lead(target: LocalInstance): Promise<void> {
+    const leader = await this.leader();
+    if (leader.instanceId === target.instanceId) {
+      return;
+    }
+    const gateway = new EtcdGateway(clientUrl(leader));
+    try {
+      await gateway.transferLeadership((await this.status(target))?.memberId ?? '');
+    } finally {
+      gateway.close();
+    }
+    await eventually(10, async () => (await this.leader()).instanceId === target.instanceId);
+  }
+
+  /** What the function remembers. */
+  async records(): Promise<CrashRecords> {
+    const { Items = [] } = await this.bench.parts.dynamodb.send(
+      new QueryCommand({
+        TableName: TABLE,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+        ExpressionAttributeValues: {
+          ':pk': { S: `cluster#${this.name}` },
+          ':prefix': { S: 'state#' },
+        },
+        ConsistentRead: true,
+      }),
+    );
+    const below = (prefix: string) =>
+      Items.filter((item) => item.sk?.S?.startsWith(prefix)).map(
+        (item) => [item.sk?.S?.slice(prefix.length) ?? '', item] as const,
+      );
+    const [seed] = below('state#seed').map(([, item]) => item);
+    return {
+      seed: { instanceId: seed?.instance_id?.S, clusterId: seed?.cluster_id?.S },
+      members: Object.fromEntries(
+        below('state#member#').map(([id, item]) => [id, item.member_id?.S ?? '']),
+      ),
+      waiting: below('state#seen#').map(([key]) => key),
+    };
+  }
+
+  /** The instances that have a join configuration. */
+  async joinParameters(): Promise<string[]> {
+    const path = `${PREFIX}/${this.name}`;
+    const response = await fetch(this.bench.parts.ministack.endpoint, {
+      method: 'POST',
+      headers: {
+        'x-amz-target': 'AmazonSSM.GetParametersByPath',
+        'content-type': 'application/x-amz-json-1.1',
+      },
+      body: JSON.stringify({ Path: path }),
+    });
+    const { Parameters } = (await response.json()) as { Parameters: { Name: string }[] };
+    return Parameters.map(({ Name }) => Name.slice(path.length + 1));
+  }
+
+  /** The results with which each hook that held an instance was completed, as Auto Scaling saw it. */
+  completions(): HookCompletions[] {
+    const completed = this.autoScaling.calls
+      .slice(this.passedCalls)
+      .filter((call) => call.action === 'CompleteLifecycleAction' && call.errorCode === undefined)
+      .map((call) => call.parameters);
+    return this.autoScaling.transitions
+      .slice(this.passedTransitions)
+      .filter((one) => one.groupName === this.name && one.to.endsWith(':Wait'))
+      .map(({ instanceId, to }) => {
+        const hook = to === 'Pending:Wait' ? LAUNCH_HOOK : TERMINATE_HOOK;
+        const results = completed
+          .filter((one) => one.InstanceId === instanceId && one.LifecycleHookName === hook)
+          .map((one) => one.LifecycleActionResult ?? '');
+        return { instanceId, hook, results };
+      });
+  }
+
+  /** Lets an instance hang until it is terminated. */
+  pause(instance: LocalInstance): void {
+    this.paused.add(instance.instanceId);
+    this.autoScaling.pauseInstance(instance.instanceId);
+  }
+
+  /** Kills what is left of the cluster. */
+  kill(): void {
+    for (const instance of this.instances().filter((one) => one.processesAlive)) {
+      this.autoScaling.killInstanceProcesses(instance.instanceId);
+    }
+  }
+
+  /** The user data that a stack would give its instances, with their files in their own folders. */
+  private userData(): string {
+    const app = new App({
+      outdir: join(this.bench.at.directory, 'cdk.out'),
+      context: { 'aws:cdk:bundling-stacks': [] },
+    });
+    const { lifecycle } = new DemoStack(app, 'Crash', { clusterName: this.name, size: 1 });
+    return lifecycle
+      .bootstrapCommands({
+        dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
+        environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
+        startCommand: 'exec "$etcd_binary"',
+        pollSeconds: 0.2,
+      })
+      .join('\n');
+  }
+
+  /** Learns which addresses and members belong to the instances that have a part. */
+  private async learnNames(): Promise<void> {
+    for (const one of this.instances()) {
+      // An address may have served another instance before.
+      this.addresses.set(one.privateIpAddress, this.names.get(one.instanceId) ?? this.newcomer);
+    }
+    for (const member of await this.members()) {
+      const host = new URL(member.peerUrls[0] ?? '').hostname;
+      this.memberIds.set(member.id, this.addresses.get(host) ?? this.newcomer);
+    }
+  }
+}
+
+function clientUrl(instance: LocalInstance): string {
+  return `http://${instance.privateIpAddress}:2379`;
+}
+
+/** Asks again until it is true or the time is over; what must be true is checked by the caller. */
+async function eventually(seconds: number, done: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  while (!(await done()) && performance.now() < deadline) {
+    await sleep(20);
+  }
+}

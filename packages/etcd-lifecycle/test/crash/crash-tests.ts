@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { WriteLoad } from '@quorate/test-harness';
+import { CrashBench, CrashCluster, type SeedRecord } from './crash-cluster';
+import type { CrashPoint } from './function-host';
+import { SCENARIOS, type Scenario } from './scenarios';
+import { crashPoints, listedSideEffects, RECORDING, writeSideEffects } from './side-effects';
+
+const WRITES_PER_SECOND = 25;
+
+/** The tests of one scenario: the function is killed before and after each of its side effects. */
+export function testCrashes(name: string): void {
+  jest.setTimeout(120_000);
+  const scenario = SCENARIOS.get(name);
+  if (!scenario) {
+    throw new Error(`there is no scenario ${name}; there are: ${[...SCENARIOS.keys()].join(', ')}`);
+  }
+  const stage = new Stage(scenario);
+
+  beforeAll(() => stage.open());
+  afterAll(() => stage.close());
+
+  if (RECORDING) {
+    test('the side effects are written down', async () => {
+      writeSideEffects(scenario.name, [...new Set(await stage.play(undefined))]);
+    });
+    return;
+  }
+
+  test('each side effect has a number', async () => {
+    const listed = listedSideEffects(scenario.name);
+    const found = new Set(await stage.play(undefined));
+    // One without a number: `npx projen test:crash:record` gives it one.
+    expect([...found].filter((effect) => !listed.includes(effect))).toEqual([]);
+    expect(listed.filter((effect) => !found.has(effect))).toEqual([]);
+  });
+
+  describe('it ends the same when the function is killed', () => {
+    test.each(crashPoints(scenario.name, scenario.every ?? 1))(
+      '$moment #$number: $point',
+      async (crash) => {
+        await stage.play(crash);
+      },
+    );
+  });
+}
+
+/** Where a scenario is played again and again, each time from the same beginning. */
+class Stage {
+  private bench: CrashBench | undefined;
+  private cluster: CrashCluster | undefined;
+  private runs = 0;
+
+  constructor(private readonly scenario: Scenario) {}
+
+  async open(): Promise<void> {
+    this.bench = await CrashBench.start();
+    if (!this.scenario.creates) {
+      this.cluster = this.newCluster(this.scenario.from);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.bench?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Plays the scenario, and checks how it ends.
+   *
+   * @param crash - Where the function is killed; nowhere if undefined.
+   * @returns The names of the side effects, in their order.
+   */
+  async play(crash: CrashPoint | undefined): Promise<string[]> {
+    this.runs += 1;
+    const cluster = this.cluster ?? this.newCluster(this.scenario.to);
+    try {
+      if (this.cluster) {
+        cluster.newcomer = 'one of those before';
+        await cluster.scaleTo(this.scenario.from);
+        await cluster.settle(this.scenario.from);
+      }
+      await this.scenario.prepare(cluster);
+      await this.playOn(cluster, crash);
+      return [...cluster.effects];
+    } catch (error) {
+      if (this.cluster) {
+        // What a run that failed leaves behind must not fail the next one.
+        cluster.kill();
+        this.cluster = this.newCluster(this.scenario.from);
+      }
+      throw error;
+    } finally {
+      if (!this.cluster) {
+        cluster.kill();
+      }
+    }
+  }
+
+  private async playOn(cluster: CrashCluster, crash: CrashPoint | undefined): Promise<void> {
+    const before = (await cluster.records()).seed;
+    const load = WriteLoad.start({
+      endpoints: () => cluster.clientUrls(),
+      ratePerSecond: WRITES_PER_SECOND,
+    });
+    try {
+      cluster.begin(this.scenario.creates ? 'creation' : 'now');
+      cluster.crash = crash;
+      await this.scenario.run(cluster);
+    } finally {
+      await load.stop();
+    }
+    // The point was reached, and the function really died there.
+    expect(cluster.deaths).toBe(crash ? 1 : 0);
+    await this.expectOneEnd(cluster, before);
+    const { lost, checked } = await load.verify(cluster.clientUrls());
+    expect(lost).toEqual([]);
+    expect(checked).toBeGreaterThan(0);
+  }
+
+  /** Whatever happened on the way, this is how a scenario ends. */
+  private async expectOneEnd(cluster: CrashCluster, before: SeedRecord): Promise<void> {
+    const ids = cluster
+      .instances()
+      .map((one) => one.instanceId)
+      .sort();
+    expect(ids).toHaveLength(this.scenario.to);
+
+    const members = await cluster.members();
+    expect(members.map(({ name, isLearner }) => ({ name, isLearner })).sort(byName)).toEqual(
+      ids.map((name) => ({ name, isLearner: false })),
+    );
+    const leader = await cluster.status(await cluster.leader());
+
+    const { seed, members: recorded, waiting } = await cluster.records();
+    expect(seed.clusterId).toBe(leader?.clusterId);
+    if (this.scenario.creates) {
+      expect(seed.instanceId).toBe(ids[0]);
+    } else {
+      expect(seed).toEqual(before);
+    }
+    // Nothing is left of what is gone, or no longer needed.
+    expect(waiting).toEqual([]);
+    await expect(cluster.joinParameters()).resolves.toEqual([]);
+    // Each member that joined is recorded; the first one never joined.
+    expect(recorded).toEqual(
+      Object.fromEntries(
+        members.filter((one) => one.name !== seed.instanceId).map(({ name, id }) => [name, id]),
+      ),
+    );
+
+    for (const { instanceId, hook, results } of cluster.completions()) {
+      const abandoned =
+        hook === 'launch' &&
+        this.scenario.abandoned?.includes(cluster.names.get(instanceId) ?? '') === true;
+      expect({ instanceId, hook, results }).toEqual({
+        instanceId,
+        hook,
+        results: [abandoned ? 'ABANDON' : 'CONTINUE'],
+      });
+    }
+    expect(cluster.completions().length).toBeGreaterThan(0);
+  }
+
+  private newCluster(size: number): CrashCluster {
+    if (!this.bench) {
+      throw new Error('the stage is not open');
+    }
+    const [network = '', host = ''] = this.scenario.baseAddress.split(/\.(?=\d+$)/);
+    return new CrashCluster(this.bench, `${this.scenario.name}-${this.runs}`, {
+      size,
+      baseAddress: `${network}.${Number(host) + this.runs}`,
+    });
+  }
+}
+
+function byName(one: { readonly name: string }, other: { readonly name: string }): number {
+  return one.name < other.name ? -1 : 1;
+}

@@ -1,0 +1,83 @@
+"""Runs invocations of the function, each in a process of its own that may be killed at any point.
+
+Each line of standard input asks for one invocation; each line of standard output says how it ended:
+
+    {"event": ..., "environment": {...}, "names": {...}, "newcomer": ..., "context": ...,
+     "point": ..., "moment": ...}
+    {"ended": "returned" | "raised" | "killed", "error": ..., "records": [...]}
+
+The process of an invocation is forked from this one, which has imported everything, read botocore's
+descriptions of the services and called nothing: a start takes milliseconds, and no invocation knows of
+another. Ends when standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+import uuid
+
+import boto3
+import side_effects
+from etcd_lifecycle import handler
+
+_TIME_LIMIT_MS = 60_000
+_SERVICES = ("autoscaling", "dynamodb", "ec2", "sqs", "ssm")
+
+
+class _Context:
+    aws_request_id = ""
+
+    def get_remaining_time_in_millis(self):
+        return _TIME_LIMIT_MS
+
+
+def _invoke(request, pipe):
+    """Run one invocation in this process. Returns the exit status."""
+    os.environ.update(request["environment"])
+    side_effects.watch(side_effects.Recorder(request, pipe))
+    context = _Context()
+    context.aws_request_id = str(uuid.uuid4())
+    try:
+        handler.handle(request["event"], context)
+    except Exception:
+        os.write(pipe, (json.dumps({"error": traceback.format_exc()}) + "\n").encode())
+        return 1
+    return 0
+
+
+def _run(request):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        # What the function logs must not mix with the answers.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        os._exit(_invoke(request, writer))
+    os.close(writer)
+    with os.fdopen(reader) as records:
+        told = [json.loads(line) for line in records]
+    _, status = os.waitpid(child, 0)
+    return {"ended": _how(status), "records": told}
+
+
+def _how(status):
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return "killed"
+    return "returned" if status == 0 else "raised"
+
+
+def main():
+    """Serve invocations, one after the other."""
+    for service in _SERVICES:
+        # Clients that nobody uses: what botocore reads for them is kept in its session.
+        boto3.client(service)
+    for line in sys.stdin:
+        print(json.dumps(_run(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

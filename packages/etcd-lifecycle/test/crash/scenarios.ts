@@ -1,0 +1,232 @@
+import type { LocalInstance } from '@quorate/test-harness';
+import type { CrashCluster } from './crash-cluster';
+
+/** A change of a group that the function brings to its end, however often it is killed on the way. */
+export interface Scenario {
+  /** Also the name of the file with its side effects. */
+  readonly name: string;
+
+  /** Where its instances are: each scenario has addresses of its own, since they run side by side. */
+  readonly baseAddress: string;
+
+  /** How many instances are in service before it. */
+  readonly from: number;
+
+  /** How many are after it. */
+  readonly to: number;
+
+  /** Whether it begins with nothing, so that each run needs a cluster of its own. */
+  readonly creates?: boolean;
+
+  /**
+   * Of how many points one is tried.
+   * @default 1
+   */
+  readonly every?: number;
+
+  /** Says who is who. Nothing has happened yet. */
+  prepare(cluster: CrashCluster): Promise<void>;
+
+  /** What happens, to the end. */
+  run(cluster: CrashCluster): Promise<void>;
+
+  /** The results of launch hooks that must not be CONTINUE, by the part of their instance. */
+  readonly abandoned?: readonly string[];
+}
+
+const VICTIM = 'the victim';
+const STALLED = 'the stalled instance';
+
+const bootstrap: Scenario = {
+  name: 'bootstrap',
+  baseAddress: '127.0.58.2',
+  from: 0,
+  to: 1,
+  creates: true,
+  async prepare(cluster) {
+    cluster.newcomer = 'the first instance';
+  },
+  run: (cluster) => cluster.settle(1),
+};
+
+const join: Scenario = {
+  name: 'join',
+  baseAddress: '127.0.59.2',
+  from: 1,
+  to: 2,
+  async prepare(cluster) {
+    play(cluster, { 'the old member': at(cluster, 0) });
+    cluster.newcomer = 'the newcomer';
+  },
+  async run(cluster) {
+    await cluster.scaleTo(2);
+    await cluster.settle(2);
+  },
+};
+
+const replaceFollower: Scenario = {
+  name: 'replace-follower',
+  baseAddress: '127.0.60.2',
+  from: 3,
+  to: 3,
+  prepare: chooseFollower,
+  async run(cluster) {
+    cluster.autoScaling.terminateInstance(player(cluster, VICTIM).instanceId);
+    await cluster.settle(3);
+  },
+};
+
+const replaceLeader: Scenario = {
+  name: 'replace-leader',
+  baseAddress: '127.0.61.2',
+  from: 3,
+  to: 3,
+  async prepare(cluster) {
+    const leader = await cluster.leader();
+    const [one, other] = cluster.instances().filter((it) => it.instanceId !== leader.instanceId);
+    play(cluster, { [VICTIM]: leader, 'a follower': one, 'the other follower': other });
+    cluster.newcomer = 'the replacement';
+  },
+  async run(cluster) {
+    cluster.autoScaling.terminateInstance(player(cluster, VICTIM).instanceId);
+    await cluster.settle(3);
+  },
+};
+
+const deadMember: Scenario = {
+  name: 'dead-member',
+  baseAddress: '127.0.62.2',
+  from: 3,
+  to: 3,
+  prepare: chooseFollower,
+  async run(cluster) {
+    const { instanceId } = player(cluster, VICTIM);
+    cluster.autoScaling.killInstanceProcesses(instanceId);
+    cluster.autoScaling.terminateInstance(instanceId);
+    await cluster.settle(3);
+  },
+};
+
+/** A learner that stalls: it is given up, its launch is rolled back, and the next instance joins. */
+function learnerStalls(
+  props: Pick<Scenario, 'name' | 'baseAddress' | 'every'> & {
+    readonly deadline: number;
+    stall(cluster: CrashCluster, learner: LocalInstance): void;
+  },
+): Scenario {
+  return {
+    ...props,
+    from: 3,
+    to: 3,
+    prepare: chooseFollower,
+    abandoned: [STALLED],
+    async run(cluster) {
+      const before = new Set(cluster.instances().map((one) => one.instanceId));
+      cluster.autoScaling.terminateInstance(player(cluster, VICTIM).instanceId);
+      const stalled = cluster.instances().find((one) => !before.has(one.instanceId));
+      cluster.names.set(stalled?.instanceId ?? '', STALLED);
+      await cluster.passUntil('the learner has started', async () => {
+        return (await cluster.status(player(cluster, STALLED)))?.leader !== undefined;
+      });
+      props.stall(cluster, player(cluster, STALLED));
+      await cluster.passUntil(
+        'the stalled learner is given up',
+        () => !find(cluster, STALLED)?.lifecycleState.startsWith('Pending'),
+        { QUORATE_LAUNCH_DEADLINE: String(props.deadline) },
+      );
+      await cluster.settle(3);
+    },
+  };
+}
+
+const deadLearner = learnerStalls({
+  name: 'dead-learner',
+  baseAddress: '127.0.63.2',
+  deadline: 1.5,
+  stall: (cluster, learner) => cluster.autoScaling.killInstanceProcesses(learner.instanceId),
+});
+
+/** Each look at a member that hangs takes 2 s, so that only some of the points are tried. */
+const hungLearner = learnerStalls({
+  name: 'hung-learner',
+  baseAddress: '127.0.65.2',
+  every: 6,
+  // The next instance is held at its launch for two looks before it joins.
+  deadline: 7,
+  stall: (cluster, learner) => cluster.pause(learner),
+});
+
+const scaleIn: Scenario = {
+  name: 'scale-in',
+  baseAddress: '127.0.64.2',
+  from: 3,
+  to: 1,
+  async prepare(cluster) {
+    // The group lets the oldest two go, as each is alone in its zone.
+    await cluster.lead(at(cluster, 0));
+    play(cluster, {
+      'the leaving leader': at(cluster, 0),
+      'the leaving follower': at(cluster, 1),
+      'the survivor': at(cluster, 2),
+    });
+  },
+  async run(cluster) {
+    await cluster.scaleTo(1);
+    await cluster.settle(1);
+  },
+};
+
+/** All scenarios, by their names. */
+export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
+  [
+    bootstrap,
+    join,
+    replaceFollower,
+    replaceLeader,
+    deadMember,
+    deadLearner,
+    hungLearner,
+    scaleIn,
+  ].map((scenario) => [scenario.name, scenario]),
+);
+
+async function chooseFollower(cluster: CrashCluster): Promise<void> {
+  const leader = await cluster.leader();
+  const [victim, other] = cluster.instances().filter((it) => it.instanceId !== leader.instanceId);
+  play(cluster, { [VICTIM]: victim, 'the leader': leader, 'the other follower': other });
+  cluster.newcomer = 'the replacement';
+}
+
+/** Gives instances their parts. */
+function play(
+  cluster: CrashCluster,
+  parts: Readonly<Record<string, LocalInstance | undefined>>,
+): void {
+  cluster.names.clear();
+  for (const [part, instance] of Object.entries(parts)) {
+    if (!instance) {
+      throw new Error(`nobody is there to play ${part}`);
+    }
+    cluster.names.set(instance.instanceId, part);
+  }
+}
+
+function at(cluster: CrashCluster, index: number): LocalInstance {
+  const instance = cluster.instances()[index];
+  if (!instance) {
+    throw new Error(`there is no instance number ${index + 1}`);
+  }
+  return instance;
+}
+
+function find(cluster: CrashCluster, part: string): LocalInstance | undefined {
+  return cluster.instances().find((one) => cluster.names.get(one.instanceId) === part);
+}
+
+function player(cluster: CrashCluster, part: string): LocalInstance {
+  const instance = find(cluster, part);
+  if (!instance) {
+    throw new Error(`nobody plays ${part}`);
+  }
+  return instance;
+}

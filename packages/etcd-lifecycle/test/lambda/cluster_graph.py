@@ -1,0 +1,584 @@
+"""Every state of a small cluster, and what becomes of it, until nothing changes any more.
+
+A state is a set of places in no order, since members are interchangeable: what holds for one order
+holds for all. A place holds a member, an instance, or both. From each state the planner decides, and
+the decision has its effect, or is refused, or has it later; when there is nothing to do, what
+happens by itself happens: instances end, boot and are launched, time passes. When even that changes
+nothing, a person does what the planner's sentences ask of one, and no more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, NamedTuple
+
+import cluster_rules as rules
+from cluster_views import CLUSTER_ID, GONE, LEARNERS, NOW, POLICY, instance_id, member_id
+from cluster_views import instance as make_instance
+from cluster_views import member as make_member
+from etcd_lifecycle.model import (
+    AddLearner,
+    ClusterView,
+    CompleteHook,
+    HandOverJoin,
+    HookResult,
+    Notice,
+    NoticeKind,
+    Promote,
+    RemoveMember,
+    Seed,
+    Stop,
+    TransferLeadership,
+    Transition,
+    Wait,
+)
+from etcd_lifecycle.plan import join_configuration, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from etcd_lifecycle.model import Action, Decision
+
+AGES = (0.0, POLICY.stale_grace + 1, POLICY.launch_deadline + 1, POLICY.replacement_deadline + 1)
+"""For how long something has waited, at each level: nothing is over, then one more deadline."""
+
+INTERRUPTED = "interrupted"
+"""In service, and EC2 has said that it takes the instance."""
+
+SERVING = "InService"
+LAUNCHES = "Pending:Wait"
+HELD = "Terminating:Wait"
+ENDS = "Terminating:Proceed"
+ROOT_WAITS = "ReplacingRootVolume:Wait"
+
+VOTERS = ("healthy", "dead", "alarmed", "unnamed")
+ANSWERING = frozenset({"healthy", "alarmed"})
+FINDS_OUT = frozenset({ENDS, INTERRUPTED})
+STAYS = frozenset({SERVING, LAUNCHES, ROOT_WAITS})
+"""Instances that count for what the group wants."""
+
+
+class Place(NamedTuple):
+    """A member and its instance, of which one may be absent.
+
+    Attributes:
+        member: As in `cluster_views.Slot`, and ``unnamed``: a voter that never started.
+        instance: The lifecycle state, `INTERRUPTED`, or `GONE`.
+        leads: Whether the member leads.
+        told: Whether the instance knows how to join the cluster as it is.
+        level: Which of the `AGES` it has waited for, if there is something to wait for.
+    """
+
+    member: str | None
+    instance: str
+    leads: bool = False
+    told: bool = False
+    level: int = 0
+
+    @property
+    def votes(self) -> bool:
+        return self.member in VOTERS
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is a voter that takes part."""
+        return self.member in ANSWERING
+
+    @property
+    def learns(self) -> bool:
+        return self.member in LEARNERS
+
+    @property
+    def waits(self) -> bool:
+        """Whether its time is counted."""
+        silent = self.instance == GONE and not self.answers and self.member != "synced"
+        return silent or self.learns or self.instance in {LAUNCHES, HELD, ROOT_WAITS}
+
+
+State = str
+"""The codes of the places, in order: small, quick to compare, and the same for every order."""
+
+_CODES: dict[Place, str] = {}
+_PLACES: dict[str, Place] = {}
+
+
+def encode(places: Iterable[Place]) -> State:
+    return "".join(sorted([_CODES.get(one) or _new_code(one) for one in places]))
+
+
+def decode(state: State) -> list[Place]:
+    return [_PLACES[one] for one in state]
+
+
+def _new_code(place: Place) -> str:
+    code = chr(len(_CODES) + 1)
+    _CODES[place] = code
+    _PLACES[code] = place
+    return code
+
+
+# What a planner sees
+
+
+@cache
+def _parts(number: int, place: Place, leader: int) -> tuple[object, object]:
+    member = None
+    if place.member == "unnamed":
+        member = replace(make_member(number, "dead", 0), name="")
+    elif place.member:
+        member = make_member(number, place.member, member_id(leader) if leader else 0)
+        if member.status and not member.learner:
+            member = replace(member, status=replace(member.status, reads=True))
+    state = SERVING if place.instance == INTERRUPTED else place.instance
+    return member, None if state == GONE else make_instance(number, state)
+
+
+def look(places: list[Place], desired: int) -> ClusterView:
+    """The view of these places, each with its number from 1 on."""
+    leader = next((n for n, one in enumerate(places, start=1) if one.leads), 0)
+    members, instances, first_seen, recorded, notices, told = [], [], {}, {}, {}, []
+    for number, place in enumerate(places, start=1):
+        member, instance = _parts(number, place, leader)
+        if member:
+            members.append(member)
+        if instance:
+            instances.append(instance)
+        if place.learns or place.instance == GONE:
+            first_seen[str(member_id(number))] = NOW - AGES[place.level]
+            if place.learns and instance:
+                recorded[instance_id(number)] = member_id(number)
+        if instance:
+            first_seen[instance_id(number)] = NOW - AGES[place.level]
+        if place.instance == INTERRUPTED:
+            notices[instance_id(number)] = _NOTICE
+        if place.told:
+            told.append(instance)
+    quorate = is_quorate(places)
+    seen = ClusterView(
+        cluster="main",
+        desired=desired,
+        instances=tuple(instances),
+        members=tuple(members) if quorate else (),
+        quorate=quorate,
+        cluster_id=CLUSTER_ID if quorate else None,
+        seed=_SEED,
+        first_seen=first_seen,
+        recorded=recorded,
+        notices=notices,
+    )
+    if not told:
+        return seen
+    return replace(seen, joins={one.id: join_configuration(seen, POLICY, one) for one in told})
+
+
+_SEED = Seed(instance_id(1), CLUSTER_ID)
+_NOTICE = Notice(NoticeKind.INTERRUPTION, NOW)
+
+
+def is_quorate(places: Iterable[Place]) -> bool:
+    votes = [one.answers for one in places if one.votes]
+    return sum(votes) > len(votes) // 2
+
+
+def rescuable(places: list[Place]) -> bool:
+    """Whether a person at etcdctl, quick enough, could save all data and a cluster with it.
+
+    That takes a quorum now, and voters that last and are a majority once those that have no
+    instance that may bring them back are removed, and those that end.
+    """
+    if not is_quorate(places):
+        return False
+    lasting = sum(one.answers and one.instance not in FINDS_OUT for one in places)
+    rest = sum(
+        one.votes
+        and one.instance not in FINDS_OUT
+        and (one.answers or one.instance in {SERVING, ROOT_WAITS, LAUNCHES})
+        for one in places
+    )
+    return lasting > rest // 2
+
+
+# What becomes of it
+
+
+def elect(places: list[Place]) -> list[Place]:
+    """The places with a leader if there is a quorum, and with none if there is none."""
+    quorate = is_quorate(places)
+    leaders = [n for n, one in enumerate(places) if one.leads]
+    if leaders and quorate and places[leaders[0]].answers:
+        return places
+    chosen = min((n for n, one in enumerate(places) if one.answers), default=None)
+    return [one._replace(leads=quorate and n == chosen) for n, one in enumerate(places)]
+
+
+def _died(place: Place) -> Place | None:
+    """What is left of a place when its instance ends; nothing if it has no member."""
+    if place.member is None:
+        return None
+    kind = place.member
+    if place.votes and kind != "unnamed":
+        kind = "dead"
+    elif kind in {"synced", "lagging"}:
+        kind = "silent"
+    return Place(kind, GONE)
+
+
+def _told_anew(places: list[Place]) -> list[Place]:
+    """The members have changed: whoever was told how to join knows it no more."""
+    return [one._replace(told=False) if one.told else one for one in places]
+
+
+def apply(places: list[Place], action: Action) -> list[Place] | None:  # noqa: C901, PLR0911
+    """What an action makes of the places, which keep their order; None if etcd refuses it.
+
+    A place that ends leaves one without member and instance, so that the others keep theirs.
+    """
+    changed = list(places)
+    match action:
+        case AddLearner():
+            at = int(action.instance_id[2:]) - 1
+            if not all(one.answers for one in places if one.votes):
+                return None
+            if any(one.learns for one in places) or places[at].member:
+                return None
+            changed[at] = places[at]._replace(member="unstarted")
+            return _told_anew(changed)
+        case HandOverJoin():
+            at = int(action.instance_id[2:]) - 1
+            changed[at] = places[at]._replace(told=True)
+            return changed
+        case Promote():
+            at = action.member_id - member_id(1)
+            if not places[at].learns:
+                return None
+            changed[at] = places[at]._replace(member="healthy", level=places[at].level)
+            if not changed[at].waits:
+                changed[at] = changed[at]._replace(level=0)
+            return _told_anew(changed)
+        case TransferLeadership():
+            target = action.target_id - member_id(1)
+            if not places[target].answers:
+                return None
+            return [one._replace(leads=n == target) for n, one in enumerate(places)]
+        case RemoveMember():
+            return _remove(places, action.member_id - member_id(1))
+        case CompleteHook():
+            return _complete(places, action)
+    raise ValueError(action)
+
+
+def _remove(places: list[Place], at: int) -> list[Place] | None:
+    victim = places[at]
+    if victim.member is None:
+        return None
+    voters = sum(one.votes for one in places)
+    answering = sum(one.answers for one in places)
+    if victim.answers and answering - 1 < 1 + (voters - 1) // 2:
+        return None  # etcd: "unhealthy cluster"
+    changed = list(places)
+    changed[at] = Place(None, victim.instance, level=victim.level)
+    if not changed[at].waits or victim.instance == GONE:
+        changed[at] = changed[at]._replace(level=0)
+    return elect(_told_anew(changed))
+
+
+def _complete(places: list[Place], action: CompleteHook) -> list[Place] | None:
+    at = int(action.instance_id[2:]) - 1
+    place = places[at]
+    changed = list(places)
+    if place.instance == ROOT_WAITS:
+        changed[at] = place._replace(instance=SERVING, level=0)
+    elif action.transition is Transition.LAUNCHING and action.result is HookResult.CONTINUE:
+        if place.instance != LAUNCHES:
+            return None
+        changed[at] = place._replace(instance=SERVING, level=0)
+    elif place.instance in {LAUNCHES, HELD}:
+        changed[at] = _died(place) or _NOTHING
+    else:
+        return None
+    return elect(changed)
+
+
+_NOTHING = Place(None, GONE)
+
+
+def _tidy(places: list[Place]) -> State:
+    return encode([one for one in places if one != _NOTHING])
+
+
+def happen(places: list[Place], desired: int, *, launches: bool) -> list[Place] | None:
+    """What happens by itself while the planner waits; None if nothing does."""
+    changed, events = [], 0
+    quorate = is_quorate(places)
+    for place in places:
+        after: Place | None = place
+        if place.instance in FINDS_OUT:
+            after = _died(place)
+        elif place.told and place.member == "unstarted" and quorate:
+            after = place._replace(member="lagging", told=False)
+        elif place.member == "lagging" and quorate and place.instance in {LAUNCHES, SERVING}:
+            after = place._replace(member="synced")
+        events += after != place
+        if after:
+            changed.append(after)
+    staying = [n for n, one in enumerate(changed) if one.instance in STAYS]
+    if len(staying) < desired and launches:
+        changed.append(Place(None, LAUNCHES))
+        events += 1
+    elif len(staying) > desired:
+        at = min(staying, key=lambda n: (changed[n].instance != SERVING, changed[n].member or ""))
+        changed[at] = changed[at]._replace(instance=HELD, told=False, level=0)
+        events += 1
+    elected = elect(changed)
+    if events or elected != changed:
+        return elected
+    older = [
+        one._replace(level=one.level + 1) if one.waits and one.level < len(AGES) - 1 else one
+        for one in places
+    ]
+    return None if older == places else older
+
+
+def ask_a_person(places: list[Place]) -> list[Place] | None:
+    """What somebody does who reads what the planner says; None if it asks for nothing."""
+    if not is_quorate(places):
+        revived = [
+            one._replace(member="healthy")
+            if one.member in {"dead", "alarmed"} and one.instance in {SERVING, LAUNCHES, HELD}
+            else one
+            for one in places
+        ]
+        return elect(revived) if is_quorate(revived) and revived != places else None
+    for at, place in enumerate(places):
+        after = None
+        if place.member == "alarmed" and place.instance not in FINDS_OUT:
+            after = place._replace(member="healthy")
+        elif place.member in {"dead", None} and place.instance == SERVING:
+            after = place._replace(instance=HELD, level=0)
+        elif place.instance == GONE and (place.answers or place.member in {"synced", "lagging"}):
+            removed = _remove(places, at)
+            if removed and is_quorate(removed):
+                return removed
+        if after:
+            return elect([after if n == at else one for n, one in enumerate(places)])
+    return None
+
+
+# Following every state to its end
+
+
+@dataclass
+class Exploration:
+    """All states that were met, for one number of instances that the group wants.
+
+    Attributes:
+        desired: How many instances the group wants.
+        launches: Whether the group manages to launch what it lacks.
+        ends: How each state ends: `SETTLED`, `WAITS`, `LOST` or `LIVELOCK`.
+        wrong: What broke a rule or a property, in sentences.
+        actions: How often each kind of action was chosen.
+        late: How many changes were applied late.
+        count: How many states there were, once `finish` has let go of them.
+        totals: How many of them ended in which way.
+    """
+
+    desired: int
+    launches: bool = True
+    ends: dict[State, str] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    actions: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    count: int = 0
+    totals: Counter[str] = field(default_factory=Counter)
+
+    def finish(self) -> None:
+        """Count the states and forget them, so that the rest can go to another process."""
+        self.count, self.totals = len(self.ends), Counter(self.ends.values())
+        self.ends = {}
+
+    def follow(self, start: State) -> None:
+        """Follow a state to its end, and those in which something comes late."""
+        pending = [start]
+        while pending:
+            state = pending.pop()
+            if state not in self.ends:
+                self._follow_one(state, pending)
+
+    def _follow_one(self, start: State, pending: list[State]) -> None:
+        path: list[State] = []
+        place_in_path: dict[State, int] = {}
+        asked = 0
+        state: State = start
+        while state not in self.ends:
+            if state in place_in_path:
+                # It goes in a circle; a person who sees it does what is asked for.
+                circle = path[place_in_path[state] :]
+                asked += 1
+                helped = [one for each in circle if (one := ask_a_person(decode(each)))]
+                if not helped or asked > MOST_ASKED:
+                    end = LIVELOCK
+                    self._complain(state, "it goes in a circle", circle)
+                    break
+                state = _tidy(helped[0])
+                continue
+            place_in_path[state] = len(path)
+            path.append(state)
+            after = self._step(state, pending)
+            if after is None:
+                end = self._classify(state)
+                break
+            state = after
+        else:
+            end = self.ends[state]
+        for one in path:
+            self.ends[one] = end
+            self._judge(one, end, path)
+
+    def _step(self, state: State, pending: list[State]) -> State | None:
+        places = decode(state)
+        seen = look(places, self.desired)
+        decision = plan(seen, POLICY, NOW)
+        action = decision.action
+        self.actions[type(action).__name__] += 1
+        if broken := rules.violations(seen, decision, POLICY):
+            self._complain(state, "; ".join(broken), [], decision)
+        after = None
+        if not isinstance(action, (Wait, Stop)):
+            after = apply(places, action)
+        if after is None:
+            return self._wait(places)
+        reached = _tidy(after)
+        if self.desired and is_quorate(places) and not is_quorate(after):
+            self._complain(state, "the action costs the quorum", [], decision)
+        if reached == state:
+            self._complain(state, "the action has no effect", [], decision)
+            return self._wait(places)
+        self._come_late(places, action, pending)
+        return reached
+
+    def _come_late(self, places: list[Place], action: Action, pending: list[State]) -> None:
+        """The action's outcome is unknown, the planner does something else, and then it is done."""
+        if not isinstance(action, (AddLearner, Promote, RemoveMember, TransferLeadership)):
+            return
+        between = happen(places, self.desired, launches=self.launches)
+        if between is None or len(between) < len(places):
+            return  # places have moved: the state without the action is met by itself
+        decision = plan(look(between, self.desired), POLICY, NOW)
+        if isinstance(decision.action, (Wait, Stop)):
+            other: list[Place] | None = between
+        else:
+            other = apply(between, decision.action)
+        done = apply(other, action) if other else None
+        if done is None or other is None:
+            return
+        self.late += 1
+        if self.desired and is_quorate(other) and not is_quorate(done):
+            self._complain(
+                _tidy(places), f"{action}, late after {decision.action}, costs the quorum", []
+            )
+        pending.append(_tidy(done))
+
+    def _wait(self, places: list[Place]) -> State | None:
+        after = happen(places, self.desired, launches=self.launches) or ask_a_person(places)
+        return None if after is None else _tidy(after)
+
+    def _classify(self, state: State) -> str:
+        places = decode(state)
+        if not is_quorate(places):
+            return LOST
+        decision = plan(look(places, self.desired), POLICY, NOW)
+        as_wanted = sum(one.votes for one in places) == self.desired
+        return SETTLED if decision.reason.startswith("settled") and as_wanted else WAITS
+
+    def _judge(self, state: State, end: str, path: list[State]) -> None:
+        """From wherever a person could save the cluster, it is saved."""
+        places = decode(state)
+        if self.desired == 0 or not rescuable(places):
+            return
+        if end == LOST or (end != SETTLED and self.launches):
+            self._complain(state, f"a person could save it, but it ends {end}", path)
+
+    def _complain(
+        self, state: State, what: str, path: list[State], decision: Decision | None = None
+    ) -> None:
+        if len(self.wrong) >= MOST_COMPLAINTS:
+            return
+        lines = [f"desired {self.desired}, launches {self.launches}: {what}", _told(state)]
+        if decision:
+            lines.append(f"{decision.action}: {decision.reason} ({decision.arithmetic})")
+        for one in path[path.index(state) if state in path else 0 :][:20]:
+            chosen = plan(look(decode(one), self.desired), POLICY, NOW)
+            lines.append(f"  {_told(one)}\n    {chosen.action}: {chosen.reason}")
+        self.wrong.append("\n".join(lines))
+
+
+SETTLED, WAITS, LOST, LIVELOCK = "settled", "waits", "lost", "livelock"
+MOST_ASKED = 20
+MOST_COMPLAINTS = 20
+
+
+def _told(state: State) -> str:
+    return " | ".join(
+        f"{one.member or '-'}@{one.instance}"
+        + ("*" if one.leads else "")
+        + (" told" if one.told else "")
+        + (f" {one.level}" if one.level else "")
+        for one in decode(state)
+    )
+
+
+# Where it starts
+
+STATES = (SERVING, LAUNCHES, HELD, ENDS, GONE)
+RARE_STATES = (INTERRUPTED, ROOT_WAITS)
+
+ALONE: tuple[tuple[Place, ...], ...] = (
+    (),
+    (Place(None, LAUNCHES),),
+    (Place(None, HELD),),
+    (Place(None, SERVING),),
+    (Place(None, LAUNCHES), Place(None, HELD)),
+)
+"""Further instances that have no member."""
+
+
+def starts(
+    members: int, *, rare: bool, alone: Iterable[tuple[Place, ...]] = ALONE
+) -> Iterator[State]:
+    """Every state with a quorum of that many members, the learner included.
+
+    Args:
+        members: How many members.
+        rare: Whether instances may be about to be interrupted, or have their root volumes replaced.
+        alone: What instances without members there may be.
+    """
+    states = (*STATES, *RARE_STATES) if rare else STATES
+    voters = [Place(kind, one) for kind in VOTERS[:3] for one in states]
+    voters.append(Place("unnamed", GONE))
+    learners = [Place(kind, one) for kind in LEARNERS for one in states if one != ROOT_WAITS]
+    alone = tuple(alone)
+    for chosen in combinations_with_replacement(voters, members):
+        yield from _with_leaders(chosen, alone)
+    if members > 1:
+        for chosen in combinations_with_replacement(voters, members - 1):
+            if is_quorate(chosen):
+                for learner in learners:
+                    yield from _with_leaders((*chosen, learner), alone)
+
+
+def _with_leaders(
+    places: tuple[Place, ...], alone: tuple[tuple[Place, ...], ...]
+) -> Iterator[State]:
+    if not is_quorate(places):
+        return
+    kinds = set()
+    for at, place in enumerate(places):
+        if place.answers and place not in kinds:
+            kinds.add(place)
+            led = [*places]
+            led[at] = place._replace(leads=True)
+            for further in alone:
+                yield encode([*led, *further])

@@ -1,0 +1,4 @@
+import { ROOT } from '../lambda/edges/authentication';
+import { testReplacements } from './replacement';
+
+testReplacements('127.0.57', { tls: true, auth: ROOT });

@@ -1,0 +1,3 @@
+import { testReplacements } from './replacement';
+
+testReplacements('127.0.56', { tls: true });

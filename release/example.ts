@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PackedPackage, ROOT } from './pack';
+
+const EXAMPLES = join(ROOT, 'examples');
+/** What may lie in an example's folder because somebody has tried it there. */
+const LEFTOVERS = ['node_modules', 'cdk.out', 'build', 'package-lock.json'];
+
+/** The names of the examples, sorted. */
+export function exampleNames(): string[] {
+  return readdirSync(EXAMPLES, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** Copies an example as git has it. */
+export function copyExample(name: string, destination: string): void {
+  cpSync(join(EXAMPLES, name), destination, {
+    recursive: true,
+    filter: (source) =>
+      !LEFTOVERS.some((leftover) => source.endsWith(`/${leftover}`)) &&
+      !/__pycache__|python_retry\.pyi?$/.test(source),
+  });
+}
+
+/**
+ * Puts packed packages into a project's `node_modules`, unpacked as npm unpacks them. What they
+ * depend on must be found in a folder above, so that neither network nor cache is needed.
+ */
+export function unpackInto(project: string, packages: readonly PackedPackage[]): void {
+  for (const { name, tarball } of packages) {
+    const folder = join(project, 'node_modules', name);
+    mkdirSync(folder, { recursive: true });
+    execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder]);
+  }
+}

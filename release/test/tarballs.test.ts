@@ -1,0 +1,144 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  filesUnder,
+  modulesOf,
+  outputsOf,
+  type PackedPackage,
+  packAll,
+  packageFolders,
+  ROOT,
+  readManifest,
+} from '../pack';
+
+/** Folders of a package that are published besides what is compiled; what else there is, is not. */
+const FOLDERS: Record<string, string[]> = {
+  '@quorate/etcd-lifecycle': ['bootstrap', 'lambda'],
+  '@quorate/python-retry': [],
+  '@quorate/test-harness': ['etcd', 'python'],
+};
+
+/** Bytes of the largest tarball that surprises nobody. */
+const LARGEST: Record<string, number> = {
+  '@quorate/etcd-lifecycle': 250_000,
+  '@quorate/python-retry': 120_000,
+  '@quorate/test-harness': 400_000,
+};
+
+let directory: string;
+let packages: Map<string, PackedPackage>;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'quorate-tarballs-'));
+  packages = new Map(packAll(directory).map((one) => [one.name, one]));
+  for (const { name, tarball } of packages.values()) {
+    const folder = join(directory, basename(name));
+    mkdirSync(folder);
+    execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder]);
+  }
+}, 300_000);
+
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function run(script: string, args: readonly string[]) {
+  return spawnSync(process.execPath, [join(ROOT, 'node_modules', script), ...args], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined },
+  });
+}
+
+/** The files of a package's folders that git knows or would take. */
+function sourcesIn(folder: string, folders: readonly string[]): string[] {
+  if (folders.length === 0) {
+    return [];
+  }
+  const listed = execFileSync(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...folders],
+    { cwd: folder, encoding: 'utf8' },
+  );
+  return listed.split('\0').filter((path) => path !== '' && statSync(join(folder, path)).isFile());
+}
+
+describe.each(packageFolders().map((folder) => readManifest(folder).name))('%s', (name) => {
+  const packed = () => packages.get(name) as PackedPackage;
+  const unpacked = (...path: string[]) => join(directory, basename(name), ...path);
+
+  test('holds what is needed and nothing else', () => {
+    const { folder, files } = packed();
+    const compiled = modulesOf(folder)
+      .flatMap(outputsOf)
+      .filter((file) => !file.endsWith('.d.ts.map'))
+      .map((file) => `lib/${file}`);
+    const expected = ['LICENSE', 'README.md', 'package.json', ...compiled];
+    expect(files).toEqual([...expected, ...sourcesIn(folder, FOLDERS[name] ?? [])].sort());
+  });
+
+  test('is small', () => {
+    expect(packed().size).toBeLessThan(LARGEST[name] ?? 0);
+  });
+
+  test('says under which licence it stands', () => {
+    const licence = readFileSync(join(ROOT, 'LICENSE'), 'utf8');
+    expect(readFileSync(unpacked('LICENSE'), 'utf8')).toBe(licence);
+  });
+
+  test('has maps that hold the sources', () => {
+    const { folder } = packed();
+    for (const module of modulesOf(folder)) {
+      const map = JSON.parse(readFileSync(unpacked('lib', `${module}.js.map`), 'utf8'));
+      expect(map.sourcesContent).toEqual([
+        readFileSync(join(folder, 'src', `${module}.ts`), 'utf8'),
+      ]);
+    }
+  });
+
+  test('names no path of the machine where it was packed', () => {
+    const naming = filesUnder(unpacked()).filter((file) =>
+      readFileSync(unpacked(file), 'utf8').includes(ROOT),
+    );
+    expect(naming).toEqual([]);
+  });
+
+  test('depends on what a registry has: no folder, no workspace', () => {
+    const { dependencies = {}, peerDependencies = {} } = packed().manifest;
+    for (const range of Object.values({ ...dependencies, ...peerDependencies })) {
+      expect(range).toMatch(/^\^\d+\.\d+\.\d+$/);
+    }
+  });
+
+  test('has commands that begin with what runs them', () => {
+    for (const file of Object.values(packed().manifest.bin ?? {})) {
+      expect(readFileSync(unpacked(file), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+    }
+  });
+
+  test('is without fault to publint', () => {
+    const { status, stdout, stderr } = run('publint/src/cli.js', ['--strict', packed().tarball]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('All good!');
+    expect(stdout).not.toMatch(/Suggestions|Warnings|Errors/);
+  });
+
+  test('has types that resolve as CommonJS and as ESM, and are not masquerading', () => {
+    // node10 is the resolution of Node.js 10, which knows no `exports`.
+    const args = ['--profile', 'node16', '--format', 'json', packed().tarball];
+    const { status, stdout } = run('@arethetypeswrong/cli/dist/index.js', args);
+    const { analysis } = JSON.parse(stdout);
+    expect({ status, problems: analysis.problems.filter(concernsUs) }).toEqual({
+      status: 0,
+      problems: [],
+    });
+    expect(Object.keys(analysis.entrypoints)).toEqual(Object.keys(packed().manifest.exports));
+  });
+});
+
+function concernsUs({ resolutionKind }: { readonly resolutionKind?: string }): boolean {
+  return resolutionKind !== 'node10';
+}
