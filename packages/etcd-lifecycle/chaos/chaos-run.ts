@@ -1,5 +1,5 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EtcdGateway, WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from '../demo/cluster-observer';
@@ -109,6 +109,7 @@ async function runBehind(
     size: SIZE,
     baseAddress: props.address,
     startCommand: RESTARTED_ETCD,
+    programs: [join(__dirname, 'instance')],
     eventSink: (bus) => events.wrap(bus),
     environment: {
       ...DEADLINES,
@@ -196,7 +197,7 @@ class Cluster {
     props.progress(`${SIZE} members are in service; faults begin`);
 
     const endpoints = () => deployment.clientUrls();
-    this.load = WriteLoad.start({ endpoints, ratePerSecond: props.rate, giveUpAfterMs: 60_000 });
+    this.load = WriteLoad.start({ endpoints, ratePerSecond: props.rate, giveUpAfterMs: 30_000 });
     this.registers = new RegisterClients({
       endpoints,
       seed: props.seed,

@@ -33,6 +33,8 @@ export interface FaultInjectorProps {
 const PATIENCE_MS = 20_000;
 const PATIENCE_POLL_MS = 500;
 const STATUS_TIMEOUT_MS = 800;
+/** As many instances as the group has may be on their way out at the same time. */
+const MOST_LEAVING = 3;
 /** How long a function to be killed may take to come to the request at which it is killed. */
 const KILL_TIMEOUT_MS = 8000;
 
@@ -102,6 +104,11 @@ export class FaultInjector {
   }
 
   private async replace(fault: Replacement): Promise<void> {
+    const leaving = this.instances().filter((one) => one.lifecycleState.startsWith('Term'));
+    if (leaving.length >= MOST_LEAVING) {
+      this.leaveOut(fault, `${leaving.length} instances are on their way out already`);
+      return;
+    }
     const instance = this.choose(fault.target, (one) => !one.lifecycleState.startsWith('Term'));
     if (!instance) {
       this.leaveOut(fault, 'no instance that stays');
