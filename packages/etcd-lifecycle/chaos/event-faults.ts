@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventSink, ServiceEvent } from '@quorate/test-harness';
 import type { EventFault } from './schedule';
 
-/** How late an event arrives when it is late, in milliseconds: after those that follow it. */
+/** Long enough for events that follow to arrive before, in milliseconds. */
 const LATE_MS = 6000;
 
 /** Stands between the group and the event bus: loses events, doubles them, or holds them up. */
@@ -12,6 +12,11 @@ export class EventFaults {
   private mode: EventFault['kind'] | undefined;
   private readonly late = new Set<Promise<void>>();
   private readonly failures: unknown[] = [];
+
+  /**
+   * @param lateMs - How late an event arrives when it is late, in milliseconds.
+   */
+  constructor(private readonly lateMs = LATE_MS) {}
 
   /** Disturbs from now on as told; undefined: no more. */
   public disturb(mode: EventFault['kind'] | undefined): void {
@@ -50,7 +55,7 @@ export class EventFaults {
   }
 
   private holdUp(bus: EventSink, event: ServiceEvent): void {
-    const delivery = sleep(LATE_MS)
+    const delivery = sleep(this.lateMs)
       .then(() => bus(event))
       .catch((error: unknown) => {
         this.failures.push(error);

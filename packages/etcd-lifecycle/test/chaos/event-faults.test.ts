@@ -8,7 +8,7 @@ function event(detailType: string): ServiceEvent {
 
 test('events are lost, doubled, and late behind those that follow', async () => {
   const arrived: string[] = [];
-  const faults = new EventFaults();
+  const faults = new EventFaults(20);
   const sink = faults.wrap(async ({ detailType }) => {
     arrived.push(detailType);
   });
@@ -27,7 +27,7 @@ test('events are lost, doubled, and late behind those that follow', async () => 
 });
 
 test('a late event that cannot be delivered is told of', async () => {
-  const faults = new EventFaults();
+  const faults = new EventFaults(20);
   faults.disturb('events-late');
   await faults.wrap(async () => {
     throw new Error('no bus');

@@ -6,7 +6,7 @@ import {
   RECOVERY_SECONDS,
 } from '../../chaos/schedule';
 
-const SEEDS = Array.from({ length: 200 }, (_, index) => index * 7919);
+const SEEDS = Array.from({ length: 40 }, (_, index) => index * 7919);
 
 function all(seed: number, seconds: number) {
   const { replacements, members, surroundings } = planSchedule(seed, seconds);
@@ -22,7 +22,7 @@ describe('the schedule of a seed', () => {
     expect(planSchedule(42, 600)).not.toEqual({ ...planSchedule(43, 600), seed: 42 });
   });
 
-  test.each(SEEDS.slice(0, 20))('begins, for seed %d, with that of a shorter run', (seed) => {
+  test.each(SEEDS.slice(0, 10))('begins, for seed %d, with that of a shorter run', (seed) => {
     const short = planSchedule(seed, 120);
     const long = planSchedule(seed, 600);
     for (const track of ['replacements', 'members', 'surroundings'] as const) {
