@@ -61,8 +61,8 @@ new Package(workspace, {
   cdk: true,
   python: ['lambda'],
   pythonTests: ['test'],
-  devFolders: ['demo'],
-  programFolders: ['demo'],
+  devFolders: ['demo', 'chaos'],
+  programFolders: ['demo', 'chaos'],
   peerDeps: [`aws-cdk-lib@^${VERSIONS.awsCdkLibFloor}`, `constructs@^${VERSIONS.constructsFloor}`],
   // For the command line only: the construct does not load them.
   deps: [

@@ -21,6 +21,8 @@ const QUIET = {
 /** Tells which etcd is used, and builds it first where there is none. */
 const ETCD = 'tsx packages/test-harness/scripts/etcd.ts';
 
+const CHAOS = 'packages/etcd-lifecycle/chaos';
+
 /** The root of the repository: what concerns all packages. */
 export class Workspace extends javascript.NodeProject {
   private readonly packages: Package[] = [];
@@ -195,6 +197,11 @@ export class Workspace extends javascript.NodeProject {
       env: { ...QUIET, TSX_TSCONFIG_PATH: `${demo}/tsconfig.json`, CDK_VALIDATION: 'false' },
       steps: [{ exec: SETUP }, { exec: `node --import tsx ${demo}/dashboard-picture.ts` }],
     });
+    this.addTask('chaos', {
+      description: 'Replace members of a real etcd cluster at random while everything fails',
+      env: { ...QUIET, TSX_TSCONFIG_PATH: `${CHAOS}/tsconfig.json` },
+      steps: [{ exec: SETUP }, { exec: `node --import tsx ${CHAOS}/main.ts`, receiveArgs: true }],
+    });
   }
 
   private addLerna(): void {
@@ -265,6 +272,15 @@ export class Workspace extends javascript.NodeProject {
   }
 
   private addLongSuites(): void {
+    this.addTask('test:chaos', {
+      description: 'Run chaos with a few seeds: replacements under load while everything fails',
+      env: { ...QUIET, TSX_TSCONFIG_PATH: `${CHAOS}/tsconfig.json` },
+      steps: [
+        { exec: SETUP },
+        { exec: ETCD },
+        { exec: `node --import tsx ${CHAOS}/main.ts --seeds 1,2,3 --minutes 1.5` },
+      ],
+    });
     this.addTask('test:exhaustive', {
       description:
         'Let the planner decide on every state of up to 5 members, and follow each to its end',

@@ -46,6 +46,11 @@ export interface DemoStackProps {
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
   readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
+  /**
+   * The shell command that an instance starts etcd with.
+   * @default - etcd in place of the shell
+   */
+  readonly startCommand?: string;
 }
 
 /**
@@ -100,7 +105,7 @@ export class DemoStack extends Stack {
       ...this.lifecycle.bootstrapCommands({
         dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
         environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
-        startCommand: 'exec "$etcd_binary"',
+        startCommand: props.startCommand ?? 'exec "$etcd_binary"',
         pollSeconds: 1,
         tlsFiles: props.tls?.files,
       }),

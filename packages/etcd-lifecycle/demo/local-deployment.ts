@@ -15,6 +15,7 @@ import {
   CdkDeployment,
   type EtcdBinary,
   EtcdCertificates,
+  type EventSink,
   eventBridgeSink,
   LocalAutoScaling,
   type LocalInstance,
@@ -76,6 +77,21 @@ export interface LocalDeploymentProps {
    * @default - none are taken
    */
   readonly snapshots?: DemoStackProps['snapshots'];
+  /**
+   * The shell command that an instance starts etcd with.
+   * @default - etcd in place of the shell
+   */
+  readonly startCommand?: string;
+  /**
+   * Puts something between the group and the event bus.
+   * @default - events go to the bus
+   */
+  readonly eventSink?: (bus: EventSink) => EventSink;
+  /**
+   * Told the endpoints of the emulator and of Auto Scaling, before the function first runs.
+   * @default - nobody is told
+   */
+  readonly onEndpoints?: (emulator: string, autoScaling: string) => void;
   /**
    * Further environment variables of the instances, and so of etcd.
    * @default - none
@@ -160,6 +176,11 @@ export class LocalDeployment {
   /** Options for the constructor of a client of the AWS SDK, for what the emulator holds. */
   public clientConfig(): ReturnType<Ministack['clientConfig']> {
     return made(this.ministack).clientConfig();
+  }
+
+  /** Process id of the emulator, whose children are the running functions. */
+  public get emulatorPid(): number {
+    return made(this.ministack).pid;
   }
 
   /** Environment variables for programs that use the AWS SDK, for what the emulator holds. */
@@ -343,13 +364,16 @@ export class LocalDeployment {
       auth: props.auth,
       environment: props.environment,
       snapshots: props.snapshots,
+      startCommand: props.startCommand,
     });
     app.synth();
     progress('stack synthesized');
 
     const ministack = await Ministack.start({ environment: this.autoScaling.env() });
     this.ministack = ministack;
-    this.autoScaling.setEventSink(eventBridgeSink(ministack));
+    props.onEndpoints?.(ministack.endpoint, this.autoScaling.endpoint);
+    const bus = eventBridgeSink(ministack);
+    this.autoScaling.setEventSink(props.eventSink?.(bus) ?? bus);
     this.sqs = new SQSClient(ministack.clientConfig());
     const deployed = await CdkDeployment.deploy(ministack, assembly, STACK, {
       omitResourceTypes: OMITTED_RESOURCE_TYPES,
