@@ -10,7 +10,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { emitPythonRetry, writePythonRetry } from '../../packages/python-retry/src';
+import {
+  emitPythonRetry,
+  PYTHON_RETRY_FEATURES,
+  type PythonRetryFeature,
+  writePythonRetry,
+} from '../../packages/python-retry/src';
 import { drawOutage, type Simulation } from './plot';
 
 const ROOT = join(__dirname, '..', '..');
@@ -95,6 +100,23 @@ function sizes(): string {
   return table(['emitted', 'bytes'], rows);
 }
 
+/** What each feature costs in a text written compactly, with what it needs. */
+function featureSizes(): string {
+  const bytes = (features: readonly PythonRetryFeature[]) =>
+    emitPythonRetry({ features, compact: true }).bytes;
+  const core = bytes(['breaker']);
+  return table(
+    ['beside the core, compact', 'bytes more'],
+    [
+      ['retry_with_backoff alone', bytes([]) - core],
+      ...PYTHON_RETRY_FEATURES.filter((name) => name !== 'breaker').map((name) => [
+        name,
+        bytes(['breaker', name]) - core,
+      ]),
+    ],
+  );
+}
+
 function report(measured: Measurement, simulation: Simulation): string {
   const { settings } = simulation;
   const imports = Object.entries(measured.imports).map(([name, { ms, modules }]) => [
@@ -127,6 +149,8 @@ ${table(['module', 'ms', 'new modules'], imports)}
 ## Size
 
 ${sizes()}
+
+${featureSizes()}
 
 ## An outage
 

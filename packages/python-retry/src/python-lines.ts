@@ -1,3 +1,5 @@
+import { withShortNames } from './python-names';
+
 /** A token of Python. Strings are one token, f-strings included. */
 export interface Token {
   readonly kind: 'name' | 'number' | 'string' | 'operator';
@@ -177,25 +179,20 @@ const KEYWORDS = new Set(['and', 'else', 'if', 'in', 'is', 'lambda', 'not', 'or'
 
 /**
  * Writes lines in as few bytes as is reasonable: one space a level, no others that are not needed,
- * simple statements of one block side by side, and short names for what is private to the module.
+ * simple statements of one block side by side, and short names for what nobody outside can name.
  */
-export function writeCompactly(lines: readonly LogicalLine[]): string {
-  const names = shortNames(lines);
-  const rename = (token: Token): Token => {
-    if (token.kind === 'string') {
-      const isFormatted = /^[rR]?[fF]/.test(token.text);
-      const shorten = (name: string) => names.get(name) ?? name;
-      return isFormatted ? { ...token, text: token.text.replace(/\b_\w+/g, shorten) } : token;
-    }
-    return { ...token, text: names.get(token.text) ?? token.text };
-  };
+export function writeCompactly(original: readonly LogicalLine[]): string {
+  const lines = withShortNames(original);
   let text = '';
   let last: { depth: number; isSimple: boolean; opens: boolean } | undefined;
   lines.forEach((line, index) => {
-    const written = joinTokens(dropTrailingCommas(line.tokens).map(rename));
+    const written = joinTokens(joinStrings(dropTrailingCommas(line.tokens)));
     const first = line.tokens[0]?.text ?? '';
     const isSimple = !BLOCKS.has(first) && first !== '@';
-    if (last?.isSimple && isSimple && last.depth === line.depth) {
+    const isSequel = last?.isSimple && isSimple && last.depth === line.depth;
+    if (isSequel && first === 'import' && lines[index - 1]?.tokens[0]?.text === 'import') {
+      text += `,${written.slice('import '.length)}`;
+    } else if (isSequel) {
       text += `;${written}`;
     } else if (last?.opens && isSimple && isWholeBody(lines, index)) {
       text += written;
@@ -251,36 +248,37 @@ function dropTrailingCommas(tokens: readonly Token[]): Token[] {
   });
 }
 
+const SIMPLE_STRING = /^(f?)"([^"\\]*)"$/;
+
+/** Makes one string of those that stand side by side, where that needs no look at escapes. */
+function joinStrings(tokens: readonly Token[]): Token[] {
+  const joined: Token[] = [];
+  for (const token of tokens) {
+    const before = joined.at(-1);
+    const [one, other] = [SIMPLE_STRING.exec(before?.text ?? ''), SIMPLE_STRING.exec(token.text)];
+    if (before && one && other) {
+      const isFormatted = one[1] === 'f' || other[1] === 'f';
+      const [head, tail] = [one, other].map(([, prefix, text = '']) =>
+        isFormatted && prefix === '' ? text.replace(/[{}]/g, '$&$&') : text,
+      );
+      joined.pop();
+      joined.push({ ...before, text: `${isFormatted ? 'f' : ''}"${head}${tail}"` });
+    } else {
+      joined.push(token);
+    }
+  }
+  return joined;
+}
+
 function joinTokens(tokens: readonly Token[]): string {
   return tokens
     .map(({ kind, text }, index) => {
       const before = tokens[index - 1];
       const isWord = kind !== 'operator';
-      const needsSpace = before !== undefined && before.kind !== 'operator' && isWord;
+      // A quotation mark ends a word; the prefix of a string does not.
+      const isQuoted = before?.kind === 'string' || (kind === 'string' && /^["']/.test(text));
+      const needsSpace = before !== undefined && before.kind !== 'operator' && isWord && !isQuoted;
       return needsSpace ? ` ${text}` : text;
     })
     .join('');
-}
-
-function shortNames(lines: readonly LogicalLine[]): ReadonlyMap<string, string> {
-  const uses = new Map<string, number>();
-  const taken = new Set<string>();
-  for (const { kind, text } of lines.flatMap(({ tokens }) => tokens)) {
-    if (kind === 'name' && /^_[A-Za-z]/.test(text)) {
-      uses.set(text, (uses.get(text) ?? 0) + 1);
-    }
-    taken.add(text);
-  }
-  const byUse = [...uses].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-  let next = 0;
-  return new Map(
-    byUse.map(([name]) => {
-      let short: string;
-      do {
-        short = `_${next.toString(36)}`;
-        next += 1;
-      } while (taken.has(short));
-      return [name, short];
-    }),
-  );
 }

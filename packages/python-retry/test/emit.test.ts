@@ -186,7 +186,7 @@ test('without docstrings and types none are left', () => {
   expect(count({ compact: true })).toEqual([0, 0]);
 });
 
-test('stripping docstrings, types and names leaves the same program', () => {
+test('stripping docstrings and types leaves the same program', () => {
   const script = [
     'import ast, sys',
     'tree = ast.parse(sys.stdin.read())',
@@ -217,17 +217,41 @@ test('stripping docstrings, types and names leaves the same program', () => {
   expect(canonical({ docstrings: false }).stdout).toBe(full.stdout);
   expect(canonical({ types: false }).stdout).toBe(full.stdout);
   expect(canonical({ docstrings: false, types: false }).stdout).toBe(full.stdout);
-  // With private names counted through in the order of their first appearance.
-  const numbered = (text: string) => {
-    const names = new Map<string, string>();
-    return text.replace(/(?<![\w"'])_(?!_)\w+/g, (name) => {
-      names.set(name, names.get(name) ?? `_${names.size}`);
-      return names.get(name) as string;
-    });
-  };
-  const compact = canonical({ compact: true });
-  expect(compact).toMatchObject({ status: 0, stderr: '' });
-  expect(numbered(compact.stdout)).toBe(numbered(full.stdout));
+});
+
+test('compact texts are the same programs, but for names that nobody outside can name', () => {
+  const sets = [...FEATURE_SETS.map((features) => ({ features })), { standalone: false }];
+  const pairs = sets.map((options) => [
+    getPythonRetryUtils({ ...options, docstrings: false, types: false }),
+    getPythonRetryUtils({ ...options, compact: true }),
+  ]);
+  const compared = python([join(__dirname, 'python', 'alpha_equivalence.py')], {
+    input: JSON.stringify(pairs),
+  });
+  expect(compared).toMatchObject({ status: 0, stderr: '' });
+  expect(JSON.parse(compared.stdout)).toEqual(pairs.map(() => []));
+}, 60_000);
+
+test.each([
+  ['another variable', 'def f(a, b): return a', 'def f(a, b): return b'],
+  ['two variables made one', 'def _f(one, two): return one - two', 'def _f(a, b): return a - a'],
+  ['a public parameter', 'def f(value): return value', 'def f(a): return a'],
+  ['a builtin that is hidden', 'def _f(one): return len(one)', 'def _f(len): return len(len)'],
+  ['a public attribute', 'x.name = 1', 'x.a = 1'],
+])('the comparison of programs sees %s', (_, one, other) => {
+  const compared = python([join(__dirname, 'python', 'alpha_equivalence.py')], {
+    input: JSON.stringify([[one, other]]),
+  });
+  expect(compared).toMatchObject({ status: 0, stderr: '' });
+  expect(JSON.parse(compared.stdout)[0].length).toBeGreaterThan(0);
+});
+
+test.each<[PythonRetryFeature[] | 'all', number]>([
+  [[], 5400],
+  [['breaker'], 12_650],
+  ['all', 29_250],
+])('the compact text of %j does not grow beyond what it has come down to', (features, most) => {
+  expect(emitPythonRetry({ features, compact: true }).bytes).toBeLessThanOrEqual(most);
 });
 
 describe('types', () => {

@@ -36,6 +36,7 @@ const EMISSIONS: [name: string, options: PythonRetryOptions][] = [
   ['the core', {}],
   ['the core without docstrings and types', { docstrings: false, types: false }],
   ['all features', { features: 'all' }],
+  ['the core, written compactly', { compact: true }],
 ];
 
 test(`runs on the interpreters of this machine: ${pythons.map((one) => one.version).join(', ')}`, () => {
@@ -45,12 +46,14 @@ test(`runs on the interpreters of this machine: ${pythons.map((one) => one.versi
 describe.each(
   pythons.flatMap(({ executable, version }, index) =>
     // The style is a matter of the emitter: one interpreter is enough for that.
-    EMISSIONS.filter((_, style) => style !== 1 || index === 0).map(([name, options]) => ({
-      name,
-      options,
-      executable,
-      version,
-    })),
+    EMISSIONS.filter((_, style) => (style !== 1 && style !== 3) || index === 0).map(
+      ([name, options]) => ({
+        name,
+        options,
+        executable,
+        version,
+      }),
+    ),
   ),
 )('$name on Python $version', ({ options: emission, executable, version }) => {
   const text = getPythonRetryUtils(emission);
@@ -210,18 +213,21 @@ describe.each(
       ]);
     });
 
-    test('cannot overflow', async () => {
-      const year = 31_536_000;
-      const cases = [
-        [1, 5, 0.3, 0],
-        [5000, 5, 0.3, 0.9],
-        [5000, 0, 0.3, 0.9],
-        [1, 1.7e308, 1.7e308, 0],
-        [63, 1.7e308, 1.7e308, 0.9],
-        [2, 0, 1.7e308, 0.9],
-      ];
-      expect(await runner.call('delays', [cases])).toEqual([5, year, 0, year, year, 0]);
-    });
+    // Asks a function that has another name in compact texts.
+    if (!emission.compact) {
+      test('cannot overflow', async () => {
+        const year = 31_536_000;
+        const cases = [
+          [1, 5, 0.3, 0],
+          [5000, 5, 0.3, 0.9],
+          [5000, 0, 0.3, 0.9],
+          [1, 1.7e308, 1.7e308, 0],
+          [63, 1.7e308, 1.7e308, 0.9],
+          [2, 0, 1.7e308, 0.9],
+        ];
+        expect(await runner.call('delays', [cases])).toEqual([5, year, 0, year, year, 0]);
+      });
+    }
 
     test('draws jitter that two copies of one process do not share', async () => {
       const [one, other] = await runner.call<[number, number]>('delays_of_copies');
@@ -284,18 +290,21 @@ describe.each(
       expect(taken).toEqual(steps.map(({ answer, state }) => [answer, state]));
     });
 
-    test.each([1, 3])('admits exactly %d of 16 threads that call at once', async (probes) => {
-      expect(await runner.call('probes_at_a_barrier', [16, probes])).toEqual({
-        calls: probes,
-        recovered: probes,
-        refused: 16 - probes,
-        state: 'CLOSED',
+    // Slows a function down that has another name in compact texts.
+    if (!emission.compact) {
+      test.each([1, 3])('admits exactly %d of 16 threads that call at once', async (probes) => {
+        expect(await runner.call('probes_at_a_barrier', [16, probes])).toEqual({
+          calls: probes,
+          recovered: probes,
+          refused: 16 - probes,
+          state: 'CLOSED',
+        });
       });
-    });
 
-    test('loses no failure of threads that report at once', async () => {
-      expect(await runner.call('failures_at_a_barrier', [32])).toBe('OPEN');
-    });
+      test('loses no failure of threads that report at once', async () => {
+        expect(await runner.call('failures_at_a_barrier', [32])).toBe('OPEN');
+      });
+    }
 
     test('holds no lock while operations run', async () => {
       expect(await runner.call('inside_at_once', [16])).toBe(16);
