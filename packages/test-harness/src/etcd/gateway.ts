@@ -301,11 +301,7 @@ export class EtcdGateway {
    * @throws EtcdError if etcd answers with an error.
    * @throws EtcdNoAnswerError if there is no answer.
    */
-  async call(
-    path: string,
-    body: object,
-    options: EtcdCallOptions = {},
-  ): Promise<Record<string, unknown>> {
+  async call(path: string, body: object, options: EtcdCallOptions = {}): Promise<Json> {
     const { token } = this;
     try {
       return await this.send(path, body, token, options);
