@@ -61,6 +61,7 @@ const COMMON = [
   'GuardRefused',
   'HookHeld',
   'LearnerStalled',
+  'MemberAlarm',
   'QuorumLost',
   'Silent',
   'Stopped',
@@ -143,7 +144,7 @@ describe('the alarms', () => {
 
   test('are attributes, so that more can be done with them', () => {
     const { lifecycle, stack } = all;
-    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(13);
+    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(14);
     expect(stack.resolve(lifecycle.alarms?.quorumLost.alarmArn)).toHaveProperty('Fn::GetAtt');
   });
 });
@@ -189,7 +190,7 @@ describe('what is watched', () => {
       }),
     );
     const ours = watched.filter(({ Namespace }) => Namespace === ETCD_METRICS_NAMESPACE);
-    expect(ours).toHaveLength(10);
+    expect(ours).toHaveLength(11);
     expect(ours.map(({ name }) => name).filter((name) => !written.has(name))).toEqual([]);
     const others = watched.filter(({ Namespace }) => Namespace !== ETCD_METRICS_NAMESPACE);
     expect(others.map(({ Namespace }) => Namespace).sort()).toEqual([
