@@ -25,6 +25,7 @@ test('the smallest use compiles', () => {
   writeFileSync(file, code);
   const program = ts.createProgram([file], {
     target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
     module: ts.ModuleKind.Node16,
     moduleResolution: ts.ModuleResolutionKind.Node16,
     strict: true,
