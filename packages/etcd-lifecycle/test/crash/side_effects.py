@@ -26,6 +26,7 @@ _READS_OF_AWS = frozenset(
     {
         "DescribeAutoScalingGroups",
         "DescribeInstances",
+        "DescribeWarmPool",
         "GetParameters",
         "GetSecretValue",
         "Query",
@@ -132,6 +133,10 @@ def _put_item(params, name_of):
         return Effect(f"record the member of {name_of(key.removeprefix('state#member#'))}")
     if key.startswith("journal#"):
         return Effect(f"write {_action(params['Item']['action']['S'], name_of)} into the journal")
+    if key.startswith("state#notice#"):
+        return Effect(f"record the notice of {name_of(key.removeprefix('state#notice#'))}")
+    if key == "state#override":
+        return Effect("record the override")
     return None
 
 
@@ -146,6 +151,8 @@ def _delete_item(params, name_of):
         return Effect(f"forget the member of {name_of(key.removeprefix('state#member#'))}")
     if key.startswith("state#seen#"):
         return _waiting("forget", key.removeprefix("state#seen#"), name_of)
+    if key == "state#override":
+        return Effect("forget the override")
     return None
 
 
@@ -174,6 +181,9 @@ _CHANGES_OF_AWS = {
     "PutParameter": _of_parameter("hand over"),
     "RecordLifecycleActionHeartbeat": _of_hook("heartbeat for", passing=True),
     "SendMessage": lambda _params, _name_of: Effect("bury a message"),
+    "TerminateInstanceInAutoScalingGroup": lambda params, name_of: Effect(
+        f"terminate {name_of(params['InstanceId'])}, which is retained"
+    ),
     "UpdateItem": _update_item,
 }
 

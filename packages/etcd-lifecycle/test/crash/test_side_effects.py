@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import boto3
 import pytest
@@ -38,7 +39,7 @@ side_effects = _load()
 
 
 class _Server(HTTPServer):
-    """Answers everything with an empty object, and remembers it."""
+    """Answers everything with nothing in it, and remembers it."""
 
     timeout = 0.01
 
@@ -53,12 +54,17 @@ class _Server(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.arrived.append(self.headers.get("x-amz-target") or self.path)
+        answer = b"{}"
+        if "form" in self.headers.get("content-type", ""):
+            # Auto Scaling is asked in a form, and answers in XML.
+            action = parse_qs(body)[b"Action"][0]
+            answer = b"<%bResponse><%bResult/></%bResponse>" % (action, action, action)
         self.send_response(200)
-        self.send_header("content-length", "2")
+        self.send_header("content-length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(answer)
 
     do_GET = do_POST  # noqa: N815
 
@@ -187,6 +193,9 @@ def test_what_has_no_name_is_told(act, server):
 
 READS = {
     "the table": lambda url: _client("dynamodb", url).query(TableName="t"),
+    "the warm pool": lambda url: _client("autoscaling", url).describe_warm_pool(
+        AutoScalingGroupName="g"
+    ),
     "the members": lambda url: _etcd(url, "/v3/cluster/member/list"),
     "a key": lambda url: _etcd(url, "/v3/kv/range"),
     "a status": lambda url: _etcd(url, "/v3/maintenance/status"),
@@ -206,6 +215,14 @@ EFFECTS = {
     _ADD: lambda url: _etcd(url, "/v3/cluster/member/add", _LEARNER),
     "record the member of the replacement": lambda url: _put_item(url, "state#member#i-4"),
     "forget the member of the replacement": lambda url: _delete_item(url, "state#member#i-4"),
+    "record the notice of the replacement": lambda url: _put_item(url, "state#notice#i-4"),
+    "terminate the replacement, which is retained": lambda url: _client(
+        "autoscaling", url
+    ).terminate_instance_in_auto_scaling_group(
+        InstanceId="i-4", ShouldDecrementDesiredCapacity=False
+    ),
+    "record the override": lambda url: _put_item(url, "state#override"),
+    "forget the override": lambda url: _delete_item(url, "state#override"),
     "hand over the join configuration of the replacement": lambda url: _client(
         "ssm", url
     ).put_parameter(Name="/quorate/c/i-4", Value="v"),
