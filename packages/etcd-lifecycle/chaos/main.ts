@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { INTERRUPTED, interruptible } from '../demo/interruption';
 import { type ChaosResult, runChaos } from './chaos-run';
 import { renderReport, renderResult } from './report';
 import { describeSchedule, planSchedule } from './schedule';
@@ -32,8 +33,6 @@ Options:
 Exit codes: 0 when no invariant was broken, 1 when one was or the run failed, 2 when the options are
 wrong, 130 when interrupted.
 `;
-
-const INTERRUPTED = 130;
 
 interface Options {
   readonly seeds: readonly number[];
@@ -150,22 +149,6 @@ async function run(options: Options, interrupted: AbortSignal): Promise<boolean>
 function machine(): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return `Node.js ${process.version} on ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${gigabytes} GB`;
-}
-
-/** As in the demo: Ctrl-C ends the run in order; again, seconds later, at once. */
-function interruptible(): AbortSignal {
-  const interruption = new AbortController();
-  let first: number | undefined;
-  const interrupt = () => {
-    first ??= Date.now();
-    interruption.abort(new Error('interrupted'));
-    if (Date.now() - first > 1000) {
-      process.exit(INTERRUPTED);
-    }
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  return interruption.signal;
 }
 
 async function main(): Promise<number> {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, styleText } from 'node:util';
 import { WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from './cluster-observer';
+import { INTERRUPTED, interruptible } from './interruption';
 import { LocalDeployment } from './local-deployment';
 import {
   type DemoResult,
@@ -38,7 +39,6 @@ const BOOT_TIMEOUT_SECONDS = 60;
 const REPLACEMENT_TIMEOUT_SECONDS = 45;
 const WRITE_REPORT_SECONDS = 3;
 const AFTERMATH_SECONDS = 2;
-const INTERRUPTED = 130;
 
 interface Options {
   readonly rate: number;
@@ -223,25 +223,6 @@ async function replaceAll(
     clearInterval(writes);
   }
   return replacements;
-}
-
-/**
- * Ctrl-C ends the demo in order; again, seconds later, it ends it at once. Within a second it is the
- * same Ctrl-C, which the runner of this script passes on as well.
- */
-function interruptible(): AbortSignal {
-  const interruption = new AbortController();
-  let first: number | undefined;
-  const interrupt = () => {
-    first ??= Date.now();
-    interruption.abort();
-    if (Date.now() - first > 1000) {
-      process.exit(INTERRUPTED);
-    }
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  return interruption.signal;
 }
 
 async function main(): Promise<number> {

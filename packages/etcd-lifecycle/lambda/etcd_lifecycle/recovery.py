@@ -115,7 +115,7 @@ def _refusal_of_numbers(remains: Remains, request: OrderRequest) -> str | None:
         )
     if not 0 < request.bump_revision <= MOST_BUMP:
         return f"the revision must be raised by 1 to {MOST_BUMP}"
-    sample = JoinConfiguration("i", "i=http://0.0.0.0:1", "existing", "t", request.snapshot, 1)
+    sample = JoinConfiguration("i", "i=http://192.0.2.1:2380", "existing", "t", request.snapshot, 1)
     if not request.snapshot.startswith("s3://"):
         return f"{request.snapshot} is no address of an object, such as s3://bucket/key"
     try:
