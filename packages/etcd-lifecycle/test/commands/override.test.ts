@@ -81,5 +81,9 @@ test('has the function remove the member, and both are in the journal', async ()
   });
   // What the planner decided names the view that it decided on, as the log does.
   expect(entries.at(-1)?.view).toMatch(/^[0-9a-f]{16}$/);
-  expect(deployment.log.lines.map(({ view }) => view)).toContain(entries.at(-1)?.view);
+  await deployment.autoScaling.waitUntil(
+    'the log, which comes when the invocation has ended, names it too',
+    () => deployment.log.lines.some(({ view }) => view === entries.at(-1)?.view),
+    60,
+  );
 });
