@@ -131,7 +131,7 @@ class Reconciler:
         whole = seconds_left()
         while True:
             started = self.clock()
-            view = self._look(group, started)
+            view = self._without_an_idle_order(self._look(group, started))
             decision = plan(view, self.policy, started)
             action = decision.action
             if decision != said:
@@ -221,6 +221,20 @@ class Reconciler:
             return
         if any(view.override.names(one) for one in view.members if one.id == action.member_id):
             self.journal.forget_override()
+
+    def _without_an_idle_order(self, view: ClusterView) -> ClusterView:
+        """Forget an order for a member that is not there, lest another one of its name comes.
+
+        A run that was killed after the removal leaves such an order.
+        """
+        order = view.override
+        if order is None or not view.quorate or any(order.names(one) for one in view.members):
+            return view
+        self.telemetry.log(
+            "WARNING", f"{order.operator} ordered that {order.member} be removed: no member is that"
+        )
+        self.journal.forget_override()
+        return replace(view, override=None)
 
     def _take(
         self,

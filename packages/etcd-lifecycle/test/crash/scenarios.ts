@@ -1,5 +1,6 @@
+import { expect } from '@jest/globals';
 import type { LocalInstance } from '@quorate/test-harness';
-import type { CrashCluster } from './crash-cluster';
+import { type CrashCluster, SNAPSHOT_BUCKET } from './crash-cluster';
 
 /** A change of a group that the function brings to its end, however often it is killed on the way. */
 export interface Scenario {
@@ -29,6 +30,12 @@ export interface Scenario {
 
   /** What happens, to the end. */
   run(cluster: CrashCluster): Promise<void>;
+
+  /** Further environment variables of the function. */
+  readonly environment?: Readonly<Record<string, string>>;
+
+  /** What else must be so at the end. */
+  expectEnd?(cluster: CrashCluster): Promise<void>;
 
   /** The results of launch hooks that must not be CONTINUE, by the part of their instance. */
   readonly abandoned?: readonly string[];
@@ -110,7 +117,6 @@ const deadMember: Scenario = {
 /** A learner that stalls: it is given up, its launch is rolled back, and the next instance joins. */
 function learnerStalls(
   props: Pick<Scenario, 'name' | 'baseAddress' | 'every'> & {
-    readonly deadline: number;
     stall(cluster: CrashCluster, learner: LocalInstance): void;
   },
 ): Scenario {
@@ -129,10 +135,11 @@ function learnerStalls(
         return (await cluster.status(player(cluster, STALLED)))?.leader !== undefined;
       });
       props.stall(cluster, player(cluster, STALLED));
+      // A deadline that is short for everybody would be over for its replacement too on a busy machine.
+      await cluster.haveWaitedForADay(player(cluster, STALLED));
       await cluster.passUntil(
         'the stalled learner is given up',
         () => !find(cluster, STALLED)?.lifecycleState.startsWith('Pending'),
-        { QUORATE_LAUNCH_DEADLINE: String(props.deadline) },
       );
       await cluster.settle(3);
     },
@@ -142,7 +149,6 @@ function learnerStalls(
 const deadLearner = learnerStalls({
   name: 'dead-learner',
   baseAddress: '127.0.63.2',
-  deadline: 1.5,
   stall: (cluster, learner) => cluster.autoScaling.killInstanceProcesses(learner.instanceId),
 });
 
@@ -151,8 +157,6 @@ const hungLearner = learnerStalls({
   name: 'hung-learner',
   baseAddress: '127.0.65.2',
   every: 6,
-  // The next instance is held at its launch for two looks before it joins.
-  deadline: 7,
   stall: (cluster, learner) => cluster.pause(learner),
 });
 
@@ -176,6 +180,48 @@ const scaleIn: Scenario = {
   },
 };
 
+/** A member that the guard would keep until its replacement votes. */
+const override: Scenario = {
+  name: 'override',
+  baseAddress: '127.0.66.2',
+  from: 3,
+  to: 3,
+  prepare: chooseFollower,
+  async run(cluster) {
+    const { instanceId } = player(cluster, VICTIM);
+    cluster.autoScaling.terminateInstance(instanceId);
+    const order = { remove: instanceId, operator: 'an operator', reason: 'its disk is broken' };
+    // Whose command has failed gives the order again.
+    while ((await cluster.pass({ override: order })).ended === 'killed') {}
+    await cluster.settle(3);
+  },
+  async expectEnd(cluster) {
+    // It holds once, wherever the function died.
+    expect(await cluster.overrides()).toEqual([]);
+  },
+};
+
+const snapshotFirst: Scenario = {
+  name: 'snapshot-first',
+  baseAddress: '127.0.67.2',
+  from: 3,
+  to: 3,
+  environment: { QUORATE_SNAPSHOT_BUCKET: SNAPSHOT_BUCKET, QUORATE_SNAPSHOT_KEEP: '1' },
+  async prepare(cluster) {
+    await chooseFollower(cluster);
+    await cluster.ageSnapshots();
+  },
+  async run(cluster) {
+    cluster.autoScaling.terminateInstance(player(cluster, VICTIM).instanceId);
+    await cluster.settle(3);
+  },
+  async expectEnd(cluster) {
+    // The one that is recorded, without those before it; what was broken off is no object.
+    const { recorded, stored } = await cluster.snapshots();
+    expect(stored).toEqual([recorded]);
+  },
+};
+
 /** All scenarios, by their names. */
 export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
   [
@@ -187,6 +233,8 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
     deadLearner,
     hungLearner,
     scaleIn,
+    override,
+    snapshotFirst,
   ].map((scenario) => [scenario.name, scenario]),
 );
 

@@ -29,10 +29,18 @@ _READS_OF_AWS = frozenset(
         "DescribeWarmPool",
         "GetParameters",
         "GetSecretValue",
+        "ListObjectsV2",
         "Query",
     }
 )
-_READS_OF_ETCD = frozenset({"/v3/cluster/member/list", "/v3/kv/range", "/v3/maintenance/status"})
+_READS_OF_ETCD = frozenset(
+    {
+        "/v3/cluster/member/list",
+        "/v3/kv/range",
+        "/v3/maintenance/snapshot",
+        "/v3/maintenance/status",
+    }
+)
 _OTHER_WAYS_OUT = frozenset(
     {
         *("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"),
@@ -127,6 +135,13 @@ def _update_item(params, name_of):
     return None
 
 
+_PUTS = {
+    "state#override": Effect("record the override"),
+    "state#snapshot": Effect("record the snapshot"),
+    "state#snapshot-failure": Effect("record that a snapshot failed"),
+}
+
+
 def _put_item(params, name_of):
     key = params["Item"]["sk"]["S"]
     if key.startswith("state#member#"):
@@ -135,12 +150,13 @@ def _put_item(params, name_of):
         return Effect(f"write {_action(params['Item']['action']['S'], name_of)} into the journal")
     if key.startswith("state#notice#"):
         return Effect(f"record the notice of {name_of(key.removeprefix('state#notice#'))}")
-    if key == "state#override":
-        return Effect("record the override")
-    return None
+    return _PUTS.get(key)
 
 
 def _action(text, name_of):
+    if text.startswith("TakeSnapshot("):
+        # Which voter gives it is chance.
+        return "TakeSnapshot"
     whom = re.search(r"(?:instance_id='|member_id=)([\w-]+)", text)
     return text.partition("(")[0] + (f" of {name_of(whom[1])}" if whom else "")
 
@@ -173,9 +189,17 @@ def _of_hook(verb, **kind):
     return effect
 
 
+def _of_snapshot(text):
+    return lambda params, _name_of: Effect(text.format(**params))
+
+
 _CHANGES_OF_AWS = {
+    "AbortMultipartUpload": _of_snapshot("abort the upload of a snapshot"),
     "CompleteLifecycleAction": _of_hook("complete"),
+    "CompleteMultipartUpload": _of_snapshot("complete the upload of a snapshot"),
+    "CreateMultipartUpload": _of_snapshot("begin the upload of a snapshot"),
     "DeleteItem": _delete_item,
+    "DeleteObjects": _of_snapshot("delete old snapshots"),
     "DeleteParameters": _of_parameter("withdraw"),
     "PutItem": _put_item,
     "PutParameter": _of_parameter("hand over"),
@@ -185,6 +209,7 @@ _CHANGES_OF_AWS = {
         f"terminate {name_of(params['InstanceId'])}, which is retained"
     ),
     "UpdateItem": _update_item,
+    "UploadPart": _of_snapshot("upload part {PartNumber} of a snapshot"),
 }
 
 _CHANGES_OF_ETCD = {

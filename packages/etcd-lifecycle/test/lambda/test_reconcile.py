@@ -644,11 +644,19 @@ def test_an_operators_order_holds_once(result, forgotten):
     assert all("somebody ordered it: broken" in entry.reason for entry in removed)
 
 
-def test_another_removal_does_not_use_up_an_operators_order():
-    ordered = replace(REMOVES, override=Override("i-9", "somebody", "broken", NOW + 60))
-    scene = Scene([ordered, ordered, SETTLED]).run()
+def test_an_order_whose_member_is_gone_is_forgotten_before_another_of_its_name_comes():
+    ordered = replace(SETTLED, override=Override("i-9", "somebody", "broken", NOW + 60))
+    scene = Scene([ordered, SETTLED]).run()
 
-    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.actions == []
+    assert scene.count("forget override") == 1
+    assert "somebody ordered that i-9 be removed: no member is that" in scene.messages
+
+
+def test_without_a_quorum_it_is_not_known_whose_order_it_is_so_it_is_kept():
+    lost = view(Slot("dead"), Slot("dead"), Slot(), leader=3)
+    scene = Scene([replace(lost, override=Override("i-9", "me", "broken", NOW + 60))]).run()
+
     assert scene.count("forget override") == 0
 
 
