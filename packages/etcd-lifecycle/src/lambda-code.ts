@@ -6,7 +6,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 import { packageFolder } from './package-folder';
 
 /** What the Python uses of the retry utilities. */
-const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'aws'];
+const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'store', 'aws'];
 
 /** The handler of the function that runs the code of `createEtcdLifecycleLambdaCode`. */
 export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';

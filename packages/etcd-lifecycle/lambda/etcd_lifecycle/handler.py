@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,8 @@ from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .certificate import earliest_end
-from .dependency import Dependency
+from .circuits import shared_circuits
+from .dependency import FAILURE_THRESHOLD, RESET_TIMEOUT, Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
@@ -27,6 +28,7 @@ from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .operations import Operations, operation_of
+from .outages import Outages
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
@@ -34,6 +36,8 @@ from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from python_retry import CircuitStore
 
     from .events import Message
     from .model import NoticeKind
@@ -74,6 +78,22 @@ class SnapshotSettings:
 
 
 @dataclass(frozen=True)
+class CircuitSettings:
+    """When a service of AWS is not called for a while.
+
+    Attributes:
+        shared: ``QUORATE_CIRCUITS_SHARED``: whether all environments of the function share the
+            circuits through the table; they do by default.
+        failures: ``QUORATE_CIRCUIT_FAILURES``: failures in a row that open a circuit; 5 by default.
+        seconds: ``QUORATE_CIRCUIT_SECONDS``: until it admits a probe; 15 by default.
+    """
+
+    shared: bool = True
+    failures: int = FAILURE_THRESHOLD
+    seconds: float = RESET_TIMEOUT
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the function's environment variables say.
 
@@ -96,6 +116,7 @@ class Settings:
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
         snapshots: Where snapshots go; None: none are taken.
+        circuits: When a service of AWS is not called for a while.
     """
 
     cluster: str
@@ -110,6 +131,7 @@ class Settings:
     lease_seconds: float
     policy: Policy
     snapshots: SnapshotSettings | None = None
+    circuits: CircuitSettings = field(default_factory=CircuitSettings)
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -161,6 +183,7 @@ class Settings:
                 snapshots=_read_snapshot_policy(environment),
             ),
             snapshots=_read_snapshot_settings(environment),
+            circuits=_read_circuit_settings(environment),
         )
 
 
@@ -222,6 +245,19 @@ def _read_snapshot_settings(environment: Mapping[str, str]) -> SnapshotSettings 
     )
 
 
+def _read_circuit_settings(environment: Mapping[str, str]) -> CircuitSettings:
+    failures = _number(environment, "QUORATE_CIRCUIT_FAILURES", FAILURE_THRESHOLD)
+    if failures != int(failures) or failures < 1:
+        raise ConfigurationError(
+            f"QUORATE_CIRCUIT_FAILURES is {failures}, but must be a whole number of 1 or more"
+        )
+    return CircuitSettings(
+        shared=_choice(environment, "QUORATE_CIRCUITS_SHARED", ("true", "false")) == "true",
+        failures=int(failures),
+        seconds=_number(environment, "QUORATE_CIRCUIT_SECONDS", RESET_TIMEOUT),
+    )
+
+
 class Function:
     """One execution environment: its clients, connections and breakers outlive an invocation."""
 
@@ -231,6 +267,7 @@ class Function:
         self.telemetry = Telemetry(settings.cluster)
         self._clients = clients()
         self._dependencies: list[Dependency] = []
+        self._circuits = self._share_circuits()
         self._secrets = self._depend_on("Secrets Manager")
         self._sqs = self._depend_on("SQS")
         self._group = AutoScalingGroup(
@@ -243,8 +280,10 @@ class Function:
             settings.table,
             settings.cluster,
             self._clients.dynamodb,
-            self._depend_on("DynamoDB"),
+            # Of its own: whether it is down is nothing that could be read in it.
+            self._depend_on("DynamoDB", alone=True),
         )
+        self._outages = Outages(self._dependencies, self._journal, self.telemetry)
         self._joins = JoinParameters(
             settings.parameter_prefix,
             settings.cluster,
@@ -258,8 +297,23 @@ class Function:
         self._endpoints = self._make_endpoints()
         self._reconciler = self._make_reconciler()
 
-    def _depend_on(self, service: str) -> Dependency:
-        self._dependencies.append(Dependency(service, is_failure))
+    def _share_circuits(self) -> CircuitStore | None:
+        settings = self.settings
+        if not settings.circuits.shared:
+            return None
+        return shared_circuits(settings.table, settings.cluster, lambda: self._clients.circuits)
+
+    def _depend_on(self, service: str, *, alone: bool = False) -> Dependency:
+        circuits = self.settings.circuits
+        self._dependencies.append(
+            Dependency(
+                service,
+                is_failure,
+                failure_threshold=circuits.failures,
+                reset_timeout=circuits.seconds,
+                store=None if alone else self._circuits,
+            )
+        )
         return self._dependencies[-1]
 
     def _make_store(self) -> SnapshotStore | None:
@@ -298,6 +352,7 @@ class Function:
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
+            outages=self._outages,
             snapshots=self._make_snapshots(endpoints),
             lease_seconds=settings.lease_seconds,
         )
@@ -322,9 +377,7 @@ class Function:
         try:
             self._run(run_id, deadline, notices)
         finally:
-            self.telemetry.circuits(
-                [one.name for one in self._dependencies if one.breaker.state != "CLOSED"]
-            )
+            self.telemetry.circuits(self._outages.open_circuits())
 
     def _run(self, run_id: str, deadline: float, notices: Mapping[str, NoticeKind]) -> None:
         try:

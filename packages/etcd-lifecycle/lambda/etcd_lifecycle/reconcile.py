@@ -33,13 +33,14 @@ from .view_json import digest
 from .vitals import take_vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .act import Actor, Outcome
     from .auto_scaling import AutoScalingGroup, GroupDescription
     from .journal import Journal, Lease
     from .model import Action, ClusterView, Decision, NoticeKind, Policy
     from .observe import Observer
+    from .outages import Outages
     from .snapshot import Snapshots
     from .telemetry import Telemetry
 
@@ -68,6 +69,7 @@ class Reconciler:
         journal: Keeps the lease, and what was decided.
         policy: What is a choice.
         telemetry: Logs and metrics.
+        outages: Tells which services of AWS are not called for now.
         snapshots: Takes snapshots, if the policy asks for some.
         lease_seconds: How long the lease of a run that died keeps others from changing anything.
         clock: Returns seconds since the epoch.
@@ -80,6 +82,7 @@ class Reconciler:
     journal: Journal
     policy: Policy
     telemetry: Telemetry
+    outages: Outages
     snapshots: Snapshots | None = None
     lease_seconds: float = LEASE_SECONDS
     clock: Callable[[], float] = time.time
@@ -93,20 +96,49 @@ class Reconciler:
         seconds_left: Callable[[], float],
         notices: Mapping[str, NoticeKind] | None = None,
     ) -> None:
-        """Bring the cluster as far as it can go now.
+        """Bring the cluster as far as it can go now; end early where a circuit is open.
 
         Args:
             owner: Names this run in the lease; another for each run.
             seconds_left: How long the run may still take.
             notices: What EC2 has just said of instances, of which some may be of this group.
+
+        Raises:
+            Exception: Something failed, and no circuit is open for it: the messages are to come
+                again.
         """
         self._beaten.clear()
         self._released.clear()
-        group = self._see_group()
-        for instance in group.instances:
-            if notices and instance.id in notices:
-                notice = Notice(notices[instance.id], self.clock())
-                self.journal.record_notice(instance.id, notice)
+        noted = False
+        try:
+            group = self._see_group()
+            self._note(notices or {}, [one.id for one in group.instances])
+            noted = True
+            self._reconcile(owner, seconds_left, group)
+        except Exception as error:
+            if not self.outages.ends(error):
+                raise
+            if notices and not noted:
+                # The group cannot be seen, and what EC2 says is not said again.
+                self._note(notices, self._known_instances())
+            self.outages.tell(error)
+        self.outages.settle()
+
+    def _note(self, notices: Mapping[str, NoticeKind], instance_ids: Iterable[str]) -> None:
+        """Remember what EC2 said of these instances."""
+        for instance_id in notices.keys() & set(instance_ids):
+            notice = Notice(notices[instance_id], self.clock())
+            self.journal.record_notice(instance_id, notice)
+
+    def _known_instances(self) -> set[str]:
+        """The instances of which something is remembered: the members, and all that wait."""
+        records = self.journal.load()
+        seed = [records.seed.instance_id] if records.seed else []
+        return {*records.recorded, *records.first_seen, *seed}
+
+    def _reconcile(
+        self, owner: str, seconds_left: Callable[[], float], group: GroupDescription
+    ) -> None:
         lease = self.journal.lease(owner, seconds=self.lease_seconds)
         if not lease.acquire():
             self.telemetry.log("INFO", "another run is at work: this one leaves it to that")
