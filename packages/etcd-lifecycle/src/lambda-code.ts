@@ -22,8 +22,7 @@ export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
  * @returns an asset, a new one each time; the same sources give the same hash
  */
 export function createEtcdLifecycleLambdaCode(): Code {
-  const sources = packageFolder('lambda');
-  return Code.fromAsset(sources, {
+  return Code.fromAsset(packageFolder('lambda'), {
     // Of what is deployed, so that a cache beside the sources changes nothing.
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
@@ -31,7 +30,7 @@ export function createEtcdLifecycleLambdaCode(): Code {
       image: DockerImage.fromRegistry('scratch'),
       local: {
         tryBundle(directory: string): boolean {
-          bundle(sources, directory);
+          writeLambdaCode(directory);
           return true;
         },
       },
@@ -39,7 +38,13 @@ export function createEtcdLifecycleLambdaCode(): Code {
   });
 }
 
-function bundle(sources: string, directory: string): void {
+/**
+ * Writes what is deployed into a folder.
+ *
+ * @internal
+ */
+export function writeLambdaCode(directory: string): void {
+  const sources = packageFolder('lambda');
   const files = readdirSync(sources, { encoding: 'utf8', recursive: true });
   for (const file of files.filter((name) => name.endsWith('.py'))) {
     const target = join(directory, file);

@@ -23,8 +23,11 @@ T = TypeVar("T")
 BASE_DELAY = 0.2
 """Seconds before the second attempt; it doubles for each one after. Short: a Lambda waits."""
 
+CALL_ATTEMPTS = 3
+"""Attempts of a call, the first one included."""
+
 FAILURE_THRESHOLD = 5
-"""Failures in a row that open the circuit of a dependency."""
+"""Failures in a row that open the circuit of a dependency, unless it is made with others."""
 
 RESET_TIMEOUT = 15.0
 """Seconds until an open circuit admits a probe."""
@@ -109,7 +112,7 @@ class Dependency:
         operation: Callable[[], T],
         operation_name: str,
         *,
-        attempts: int = 3,
+        attempts: int = CALL_ATTEMPTS,
         budget: float | None = None,
     ) -> T:
         """Call an operation behind the breaker, which is asked and told at each attempt.

@@ -20,7 +20,7 @@ from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .certificate import earliest_end
 from .circuits import shared_circuits
-from .dependency import FAILURE_THRESHOLD, RESET_TIMEOUT, Dependency
+from .dependency import CALL_ATTEMPTS, RESET_TIMEOUT, Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
@@ -84,12 +84,14 @@ class CircuitSettings:
     Attributes:
         shared: ``QUORATE_CIRCUITS_SHARED``: whether all environments of the function share the
             circuits through the table; they do by default.
-        failures: ``QUORATE_CIRCUIT_FAILURES``: failures in a row that open a circuit; 5 by default.
+        failures: ``QUORATE_CIRCUIT_FAILURES``: failures in a row that open a circuit. By default 3,
+            the attempts of one call: the run ends with it anyway, and the next tick comes later than
+            a probe is let through. So no environment has to learn by a second run.
         seconds: ``QUORATE_CIRCUIT_SECONDS``: until it admits a probe; 15 by default.
     """
 
     shared: bool = True
-    failures: int = FAILURE_THRESHOLD
+    failures: int = CALL_ATTEMPTS
     seconds: float = RESET_TIMEOUT
 
 
@@ -246,7 +248,7 @@ def _read_snapshot_settings(environment: Mapping[str, str]) -> SnapshotSettings 
 
 
 def _read_circuit_settings(environment: Mapping[str, str]) -> CircuitSettings:
-    failures = _number(environment, "QUORATE_CIRCUIT_FAILURES", FAILURE_THRESHOLD)
+    failures = _number(environment, "QUORATE_CIRCUIT_FAILURES", CALL_ATTEMPTS)
     if failures != int(failures) or failures < 1:
         raise ConfigurationError(
             f"QUORATE_CIRCUIT_FAILURES is {failures}, but must be a whole number of 1 or more"

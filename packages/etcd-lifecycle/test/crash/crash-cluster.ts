@@ -7,6 +7,7 @@ import {
   CreateTableCommand,
   DeleteItemCommand,
   DynamoDBClient,
+  GetItemCommand,
   QueryCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
@@ -477,6 +478,21 @@ export class CrashCluster {
         Body: 'a snapshot',
       }),
     );
+  }
+
+  /** The circuit of a service that the environments of the function share, as it is in the table. */
+  async circuit(service: string): Promise<{ phase: string; version: number }> {
+    const { Item } = await this.bench.parts.dynamodb.send(
+      new GetItemCommand({
+        TableName: TABLE,
+        Key: this.key(`circuit#${service}`),
+        ConsistentRead: true,
+      }),
+    );
+    return {
+      phase: JSON.parse(Item?.state?.S ?? '{"phase":"CLOSED"}').phase,
+      version: Number(Item?.version?.N ?? 0),
+    };
   }
 
   private key(sortKey: string) {

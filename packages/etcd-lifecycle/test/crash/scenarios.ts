@@ -41,6 +41,7 @@ export interface Scenario {
   readonly abandoned?: readonly string[];
 }
 
+const AUTO_SCALING = 'Auto Scaling';
 const VICTIM = 'the victim';
 const STALLED = 'the stalled instance';
 
@@ -222,6 +223,38 @@ const snapshotFirst: Scenario = {
   },
 };
 
+/** Auto Scaling fails for a while, and the circuit that all environments share opens and closes. */
+const outage: Scenario = {
+  name: 'outage',
+  baseAddress: '127.0.69.2',
+  from: 1,
+  to: 2,
+  environment: { QUORATE_CIRCUIT_FAILURES: '2', QUORATE_CIRCUIT_SECONDS: '0.5' },
+  prepare: join.prepare,
+  async run(cluster) {
+    await cluster.scaleTo(2);
+    await cluster.passUntil('an instance is held, and told to start', async () => {
+      return (await cluster.joinParameters()).length > 0;
+    });
+    const describing = 'DescribeAutoScalingGroups';
+    cluster.autoScaling.failNext(describing, { times: Number.POSITIVE_INFINITY });
+    await cluster.passUntil('the circuit opens', () => opened(cluster, 0));
+    const before = (await cluster.circuit(AUTO_SCALING)).version;
+    await cluster.passUntil('a probe fails', () => opened(cluster, before));
+    cluster.autoScaling.failNext(describing, { times: 0 });
+    await cluster.settle(2);
+  },
+  async expectEnd(cluster) {
+    expect((await cluster.circuit(AUTO_SCALING)).phase).toBe('CLOSED');
+  },
+};
+
+/** Whether the circuit of Auto Scaling has opened since it had a version. */
+async function opened(cluster: CrashCluster, version: number): Promise<boolean> {
+  const circuit = await cluster.circuit(AUTO_SCALING);
+  return circuit.phase === 'OPEN' && circuit.version > version;
+}
+
 /** All scenarios, by their names. */
 export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
   [
@@ -235,6 +268,7 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
     scaleIn,
     override,
     snapshotFirst,
+    outage,
   ].map((scenario) => [scenario.name, scenario]),
 );
 

@@ -135,6 +135,12 @@ def _update_item(params, name_of):
     return None
 
 
+_PHASES = {
+    "CLOSED": "close the circuit of",
+    "HALF_OPEN": "let a probe go to",
+    "OPEN": "open the circuit of",
+}
+
 _PUTS = {
     "state#override": Effect("record the override"),
     "state#snapshot": Effect("record the snapshot"),
@@ -148,6 +154,9 @@ def _put_item(params, name_of):
         return Effect(f"record the member of {name_of(key.removeprefix('state#member#'))}")
     if key.startswith("journal#"):
         return Effect(f"write {_action(params['Item']['action']['S'], name_of)} into the journal")
+    if key.startswith("circuit#"):
+        phase = json.loads(params["Item"]["state"]["S"])["phase"]
+        return Effect(f"{_PHASES[phase]} {key.removeprefix('circuit#')}", passing=True)
     if key.startswith("state#notice#"):
         return Effect(f"record the notice of {name_of(key.removeprefix('state#notice#'))}")
     return _PUTS.get(key)

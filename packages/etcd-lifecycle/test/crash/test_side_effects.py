@@ -137,10 +137,9 @@ def _etcd(url, path, body="{}"):
     connection.getresponse().read()
 
 
-def _put_item(url, key):
+def _put_item(url, key, **attributes):
     _client("dynamodb", url).put_item(
-        TableName="t",
-        Item={"pk": {"S": "cluster#c"}, "sk": {"S": key}, "member_id": {"S": "4"}},
+        TableName="t", Item={"pk": {"S": "cluster#c"}, "sk": {"S": key}, **attributes}
     )
 
 
@@ -225,6 +224,9 @@ EFFECTS = {
     ).terminate_instance_in_auto_scaling_group(
         InstanceId="i-4", ShouldDecrementDesiredCapacity=False
     ),
+    "open the circuit of EC2": lambda url: _put_item(
+        url, "circuit#EC2", state={"S": '{"phase": "OPEN"}'}
+    ),
     "record the snapshot": lambda url: _put_item(url, "state#snapshot"),
     "record that a snapshot failed": lambda url: _put_item(url, "state#snapshot-failure"),
     "abort the upload of a snapshot": lambda url: _client("s3", url).abort_multipart_upload(
@@ -266,7 +268,7 @@ def test_the_process_dies_before_a_side_effect_or_before_its_answer(
 
 
 def test_no_side_effect_is_numbered_twice():
-    assert len(_LISTS) == 10
+    assert len(_LISTS) == 11
     for path in _LISTS:
         listed = path.read_text(encoding="utf-8").splitlines()
         assert len(set(listed)) == len(listed), path.name

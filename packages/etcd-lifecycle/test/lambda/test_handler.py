@@ -6,7 +6,7 @@ import traceback
 import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
-from etcd_lifecycle.dependency import FAILURE_THRESHOLD, RESET_TIMEOUT
+from etcd_lifecycle.dependency import CALL_ATTEMPTS, RESET_TIMEOUT
 from etcd_lifecycle.etcd import Credentials, TlsMaterial
 from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
@@ -137,17 +137,17 @@ def test_every_choice_about_snapshots_is_read():
 
 def test_circuits_are_shared_unless_they_are_not_to_be():
     assert Settings.read(REQUIRED).circuits == CircuitSettings(
-        shared=True, failures=FAILURE_THRESHOLD, seconds=RESET_TIMEOUT
+        shared=True, failures=CALL_ATTEMPTS, seconds=RESET_TIMEOUT
     )
     settings = Settings.read(
         {
             **REQUIRED,
             "QUORATE_CIRCUITS_SHARED": "false",
-            "QUORATE_CIRCUIT_FAILURES": "3",
+            "QUORATE_CIRCUIT_FAILURES": "4",
             "QUORATE_CIRCUIT_SECONDS": "0.5",
         }
     )
-    assert settings.circuits == CircuitSettings(shared=False, failures=3, seconds=0.5)
+    assert settings.circuits == CircuitSettings(shared=False, failures=4, seconds=0.5)
 
 
 @pytest.mark.parametrize(
@@ -520,7 +520,7 @@ class TestCircuits:
     def test_a_run_that_fails_tells_it_too(self, function, clock, capsys):
         function.secrets.allowed = False
         for one in function._dependencies[:2]:
-            for _ in range(FAILURE_THRESHOLD):
+            for _ in range(CALL_ATTEMPTS):
                 one.breaker.record_failure()
         with pytest.raises(CircuitOpenError):
             function.handle(TICK, "run", clock.now + 60)
