@@ -35,7 +35,7 @@ RESET_TIMEOUT = 15.0
 HEARTBEAT_ATTEMPTS = 5
 """Attempts of a call that must not be stopped by a breaker; about 3 s of waiting in all."""
 
-HEARTBEAT_BUDGET = 3.5
+HEARTBEAT_BUDGET = 4.5
 """Seconds in which these begin while the circuit is open: all of them, or one that gets no answer."""
 
 
