@@ -10,8 +10,17 @@ import { parseArgs } from 'node:util';
 import { EtcdCluster, resolveEtcd } from '../../packages/test-harness/src';
 import { endLeaderByHand, LEADER_ENDS, replaceAllByHand, type Writers } from './cluster-by-hand';
 import { deploy, fill, release, replaceAll, replaceLeader } from './cluster-of-quorate';
+import { measureOutages } from './outage';
+import { outageSection } from './outage-report';
 import { runPython, withFunctionCode } from './python';
-import { type ColdStarts, type Measurements, readmeTable, render } from './report';
+import {
+  type ColdStarts,
+  type Measurements,
+  readmeTable,
+  render,
+  withOutageRow,
+  withOutages,
+} from './report';
 
 const USAGE = `Usage: npx projen bench:etcd-lifecycle [-- OPTIONS]
 
@@ -22,6 +31,7 @@ Options:
   --rounds N     leader replacements and releases of each kind (default 10)
   --rolls N      rolling replacements of each kind (default 3)
   --megabytes N  size of the database in the large rolling replacement (default 600)
+  --only outage  measure nothing but the outages of Auto Scaling, in about two minutes
   --help         show this text
 `;
 
@@ -40,6 +50,7 @@ interface Options {
   readonly rounds: number;
   readonly rolls: number;
   readonly megabytes: number;
+  readonly onlyOutage: boolean;
 }
 
 function progress(text: string): void {
@@ -153,6 +164,16 @@ function measureColdStarts(code: string): ColdStarts {
   return starts;
 }
 
+/** Puts the outages, measured alone, into the report and the README of the last whole run. */
+async function runOutages(): Promise<void> {
+  const outages = await withFunctionCode((code) => measureOutages(code, progress));
+  const report = withOutages(readFileSync(RESULT, 'utf8'), outages);
+  writeFileSync(RESULT, withOutageRow(report, outages));
+  writeFileSync(README, withOutageRow(readFileSync(README, 'utf8'), outages));
+  console.log(outageSection(outages));
+  progress(`written: ${RESULT}`);
+}
+
 async function run({ rounds, rolls, megabytes }: Options): Promise<boolean> {
   const etcd = await resolveEtcd();
   progress(`etcd ${etcd.version}`);
@@ -165,6 +186,7 @@ async function run({ rounds, rolls, megabytes }: Options): Promise<boolean> {
     leaders: await measureLeaders(rounds),
     rolls: await measureRolls(rolls, 0),
     largeRolls: await measureRolls(1, megabytes * 1e6),
+    outages: await withFunctionCode((code) => measureOutages(code, progress)),
   };
   mkdirSync(join(ROOT, 'bench', 'results'), { recursive: true });
   writeFileSync(RESULT, render(measurements));
@@ -184,11 +206,15 @@ function readOptions(): Options | undefined {
       rounds: { type: 'string', default: '10' },
       rolls: { type: 'string', default: '3' },
       megabytes: { type: 'string', default: '600' },
+      only: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     return undefined;
+  }
+  if (values.only !== undefined && values.only !== 'outage') {
+    throw new Error(`--only ${values.only}: there is only outage that can be measured alone`);
   }
   const count = (name: 'rounds' | 'rolls' | 'megabytes') => {
     const number = Number(values[name]);
@@ -197,7 +223,12 @@ function readOptions(): Options | undefined {
     }
     return number;
   };
-  return { rounds: count('rounds'), rolls: count('rolls'), megabytes: count('megabytes') };
+  return {
+    rounds: count('rounds'),
+    rolls: count('rolls'),
+    megabytes: count('megabytes'),
+    onlyOutage: values.only !== undefined,
+  };
 }
 
 async function main(): Promise<number> {
@@ -212,7 +243,9 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  if (!(await run(options))) {
+  if (options.onlyOutage) {
+    await runOutages();
+  } else if (!(await run(options))) {
     console.error('bench: acknowledged writes were lost');
     return 1;
   }
