@@ -103,11 +103,11 @@ describe.each(
       `sys.path.insert(0, ${JSON.stringify(directory)})`,
       'before = set(sys.modules)',
       'import python_retry',
-      'print(sorted(set(sys.modules) - before))',
+      'print(sorted(set(sys.modules) - before - {"__future__"}))',
     ].join('\n');
     const fresh = spawnSync(executable, ['-I', '-S', '-c', script], { encoding: 'utf8' });
     expect(fresh).toMatchObject({ status: 0, stderr: '' });
-    expect(fresh.stdout).toBe("['__future__', 'python_retry']\n");
+    expect(fresh.stdout).toBe("['python_retry']\n");
   });
 
   test('exports what the emission says', async () => {
