@@ -205,7 +205,7 @@ class OursShared(Shared):
 
     def settle(self, memory, which, permit, outcome, now, down):
         self.load(memory, now, down)
-        self.breakers[which]._settle(outcome, permit)
+        self.breakers[which]._advance(outcome, permit)
         return self.save()
 
 
