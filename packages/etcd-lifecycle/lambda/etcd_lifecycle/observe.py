@@ -216,14 +216,23 @@ def _leads(report: StatusReport) -> bool:
 
 
 def _waiting(view: ClusterView, records: Records) -> list[str]:
-    """What waits: instances that are held or going, learners, and the silent without an instance."""
+    """What waits: instances held or going, newcomers, and the silent without an instance.
+
+    A newcomer is a learner, or a voter whose instance is still held at its launch.
+    """
     held = [one.id for one in view.instances if one.held or one.leaving]
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
         return [*held, *(key for key in records.first_seen if key.isdecimal())]
-    gone = [orphan for orphan in identify(view).orphans if orphan.status is None]
+    identities = identify(view)
+    gone = [orphan for orphan in identities.orphans if orphan.status is None]
+    launched = [
+        member
+        for one in view.instances
+        if one.launch_waits and (member := identities.members.get(one.id))
+    ]
     learners = [member for member in view.members if member.learner]
-    return [*held, *{str(member.id) for member in (*gone, *learners)}]
+    return [*held, *{str(member.id) for member in (*gone, *launched, *learners)}]
 
 
 def without_retired(
