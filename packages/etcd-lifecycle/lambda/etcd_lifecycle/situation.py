@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from .model import ClusterView, Instance, Member, Policy
 
 
+def lag_behind(leader: Member | None, member: Member) -> int:
+    """How many log entries a member is behind a leader; 0 if there is none that answers."""
+    log_end = leader.status.raft_index if leader and leader.status else 0
+    applied = member.status.applied_index if member.status else 0
+    return max(0, log_end - applied)
+
+
 class Situation:
     """A view with what can be told of it, by a policy, at one time.
 
@@ -126,14 +133,12 @@ class Situation:
     # Members
 
     def overdue(self, newcomer: Member) -> bool:
-        """Whether it has had its time since it was added, whether a hook holds its instance or not."""
+        """Whether it has had its time since it was added, or last came nearer to the leader."""
         return self.age(str(newcomer.id)) > self.policy.launch_deadline
 
     def lag(self, member: Member) -> int:
         """How many log entries the member is behind the leader."""
-        log_end = self.leader.status.raft_index if self.leader and self.leader.status else 0
-        applied = member.status.applied_index if member.status else 0
-        return max(0, log_end - applied)
+        return lag_behind(self.leader, member)
 
     def not_kept(self) -> tuple[Member, ...]:
         """Leaving voters that may end by themselves."""

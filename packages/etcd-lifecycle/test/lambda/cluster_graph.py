@@ -341,9 +341,9 @@ def happen(places: list[Place], desired: int, *, launches: bool) -> list[Place] 
         if place.instance in FINDS_OUT:
             after = _died(place)
         elif place.told == TOLD and place.member == "unstarted" and quorate:
-            after = place._replace(member="lagging", told=UNTOLD)
+            after = place._replace(member="lagging", told=UNTOLD, level=0)
         elif place.member == "lagging" and quorate and place.instance in {LAUNCHES, SERVING}:
-            after = place._replace(member="synced")
+            after = place._replace(member="synced", level=0)
         events += after != place
         if after:
             changed.append(after)
