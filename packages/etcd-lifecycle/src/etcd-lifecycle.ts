@@ -33,7 +33,7 @@ import { addHooks, nameHooks } from './private/lifecycle-hooks';
 import { acknowledgeRuntime } from './private/nag';
 import { addSecurityGroup, connect } from './private/network';
 import { grantFunction, grantKey } from './private/permissions';
-import { prepareGroup } from './private/removal';
+import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
 
 /** The SSM parameters of a cluster are below this and its name. */
@@ -289,6 +289,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
+      retains: mayRetain(autoScalingGroup.node.defaultChild as CfnAutoScalingGroup),
       parameterPrefix: this.parameterPrefix,
     });
     tls.grantRead(role);

@@ -14,6 +14,8 @@ export interface FunctionResources {
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
+  /** Whether the group may keep instances whose terminate hook was abandoned. */
+  readonly retains: boolean;
   /** The part of the SSM parameters' names that is the cluster's own. */
   readonly parameterPrefix: string;
 }
@@ -46,7 +48,8 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     [
       'autoscaling:CompleteLifecycleAction',
       'autoscaling:RecordLifecycleActionHeartbeat',
-      'autoscaling:TerminateInstanceInAutoScalingGroup',
+      // Only what is retained must be terminated; all else goes when its hook is completed.
+      ...(on.retains ? ['autoscaling:TerminateInstanceInAutoScalingGroup'] : []),
     ],
     group,
   );
