@@ -32,7 +32,7 @@ import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, nameHooks } from './private/lifecycle-hooks';
 import { acknowledgeRuntime } from './private/nag';
 import { addSecurityGroup, connect } from './private/network';
-import { grantFunction, grantKey } from './private/permissions';
+import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
 import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
 
@@ -158,6 +158,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     acknowledgeRuntime(this.function);
     this.connections = this.function.connections;
     this.grantAll(role);
+    denyNetworkInterfaces(this, role, this.function);
     connect(this.connections, settings.autoScalingGroup, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(

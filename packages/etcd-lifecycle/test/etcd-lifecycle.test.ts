@@ -491,12 +491,19 @@ describe('the permissions', () => {
     'sqs:GetQueueUrl on <EtcdLifecycleQueue>',
     'logs:CreateLogStream on <EtcdLifecycleLog>',
     'logs:PutLogEvents on <EtcdLifecycleLog>',
-    'ec2:CreateNetworkInterface on *',
-    'ec2:DescribeNetworkInterfaces on *',
-    'ec2:DescribeSubnets on *',
-    'ec2:DeleteNetworkInterface on *',
-    'ec2:AssignPrivateIpAddresses on *',
-    'ec2:UnassignPrivateIpAddresses on *',
+    // For Lambda itself, and not for the function's own code.
+    ...[
+      'ec2:CreateNetworkInterface on *',
+      'ec2:DescribeNetworkInterfaces on *',
+      'ec2:DescribeSubnets on *',
+      'ec2:DeleteNetworkInterface on *',
+      'ec2:AssignPrivateIpAddresses on *',
+      'ec2:UnassignPrivateIpAddresses on *',
+    ].flatMap((one) => [
+      one,
+      `${one} [["Condition",{"ArnEquals":{"lambda:SourceFunctionArn":` +
+        '{"Fn::GetAtt":["EtcdLifecycleFunction25E13A96","Arn"]}}}],["Effect","Deny"]]',
+    ]),
   ];
 
   test('of the function are these and no others', () => {

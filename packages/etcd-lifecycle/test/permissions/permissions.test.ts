@@ -59,7 +59,15 @@ class RecordedDeployment {
   /** What was asked of AWS so far. */
   requests(role: typeof FUNCTION | typeof MEMBER): PermissionRequest[] {
     const where = { region: REGION, account: ACCOUNT, groupName: this.deployment.groupName };
-    return this.calls[role].read().flatMap((call) => requiredPermissions(call, where));
+    const requests = this.calls[role].read().flatMap((call) => requiredPermissions(call, where));
+    return role === FUNCTION ? requests.map((one) => this.fromFunction(one)) : requests;
+  }
+
+  /** A request as it comes from the function's own code. */
+  fromFunction(request: PermissionRequest): PermissionRequest {
+    const name = this.deployment.functionName;
+    const arn = `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
+    return { ...request, context: { ...request.context, 'lambda:SourceFunctionArn': arn } };
   }
 
   /** Waits until the function has made such a call. */
@@ -219,6 +227,13 @@ describe('with every option', () => {
     expect([...new Set(unused.map(({ action }) => action))].sort()).toEqual(
       Object.keys(USED_BY_OTHERS).sort(),
     );
+  });
+
+  test("Lambda may put the function into the network, and the function's own code may not", () => {
+    const policy = recorded.policy(FUNCTION);
+    const request = { action: 'ec2:CreateNetworkInterface', resource: '*' };
+    expect(policy.allows(request)).toBe(true);
+    expect(policy.allows(recorded.fromFunction(request))).toBe(false);
   });
 
   test('a member does all that it may do', () => {
