@@ -47,6 +47,6 @@ test.each(['ours', 'ours, with store', 'ours, with store, no retry'])(
     );
     const now = JSON.parse(output) as { readonly reached: number };
     const plotted = measured.series[policy]?.at(-1)?.[1] ?? Number.NaN;
-    expect(Math.abs(now.reached / plotted - 1)).toBeLessThan(0.15);
+    expect(Math.abs(now.reached / plotted - 1)).toBeLessThan(0.25);
   },
 );
