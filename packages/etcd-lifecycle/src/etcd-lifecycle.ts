@@ -1,5 +1,5 @@
 import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
@@ -21,6 +21,7 @@ import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
+import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
 import { guardAdmission, guardEndpoints } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
@@ -29,7 +30,8 @@ import { guardSecrecy } from './private/guards/secrecy';
 import { guardSnapshots } from './private/guards/snapshots';
 import { guardTimes } from './private/guards/times';
 import { guardWarmPool } from './private/guards/warm-pool';
-import { addHooks, nameHooks } from './private/lifecycle-hooks';
+import { addHooks, addHooksBeside, nameHooks } from './private/lifecycle-hooks';
+import { type MemberInstances, membersOf, ownGroup } from './private/members';
 import { acknowledgeRuntime } from './private/nag';
 import { addSecurityGroup, connect } from './private/network';
 import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
@@ -93,9 +95,12 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     const hooks = nameHooks(settings.clusterName);
     this.launchHookName = hooks.launch;
     this.terminateHookName = hooks.terminate;
-    const group = settings.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
-    addHooks(this, group, hooks, settings.heartbeatTimeout);
-    prepareGroup(this, group, settings);
+    const own = ownGroup(settings.autoScalingGroup);
+    if (own) {
+      addHooks(this, own.resource, hooks, settings.heartbeatTimeout);
+      prepareGroup(this, own.resource, settings);
+    }
+    const members = membersOf(settings.autoScalingGroup, settings.members);
 
     const key = settings.encryptionKey;
     const queueEncryption = key
@@ -157,13 +162,17 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     });
     acknowledgeRuntime(this.function);
     this.connections = this.function.connections;
-    this.grantAll(role);
+    this.grantAll(role, members);
     denyNetworkInterfaces(this, role, this.function);
-    connect(this.connections, settings.autoScalingGroup, settings);
+    connect(this.connections, members.connections, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(
       new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }),
     );
+    if (!own) {
+      const { autoScalingGroupName } = settings.autoScalingGroup;
+      addHooksBeside(this, autoScalingGroupName, hooks, settings.heartbeatTimeout);
+    }
 
     const watched = {
       metrics: this,
@@ -215,7 +224,11 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     guardInputs(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
-    guardGroup(this, this.settings.autoScalingGroup);
+    guardImportedGroup(this, this.settings);
+    const own = ownGroup(this.settings.autoScalingGroup);
+    if (own) {
+      guardGroup(this, own.group);
+    }
     this.guardUniqueness();
     guardSecrecy(this, this.settings);
     guardRetries(this, this.settings);
@@ -227,15 +240,17 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private guardComplete(): void {
-    const { autoScalingGroup } = this.settings;
-    const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
-    guardCapacity(this, group);
-    guardPurchase(this, autoScalingGroup, group);
-    guardWarmPool(this, autoScalingGroup, this.bootstrapped);
+    const { autoScalingGroup, members } = this.settings;
+    const own = ownGroup(autoScalingGroup);
+    if (own) {
+      guardCapacity(this, own.resource);
+      guardPurchase(this, own.group, own.resource);
+      guardWarmPool(this, own.group, this.bootstrapped);
+    }
     guardEndpoints(this, this.settings);
     guardAdmission(
       this,
-      autoScalingGroup.connections.securityGroups,
+      membersOf(autoScalingGroup, members).connections.securityGroups,
       this.connections.securityGroups,
       this.settings,
     );
@@ -255,10 +270,15 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
             'in the account and Region',
         );
       }
-      if (other.settings.autoScalingGroup === autoScalingGroup) {
+      if (this.nameOf(other.settings.autoScalingGroup) === this.nameOf(autoScalingGroup)) {
         refuse(this, `${other.node.path} looks after this group already; each needs its own`);
       }
     }
+  }
+
+  /** The name of a group, equal for a group that was imported twice. */
+  private nameOf(group: IAutoScalingGroup): string {
+    return JSON.stringify(Stack.of(this).resolve(group.autoScalingGroupName));
   }
 
   private environment(): Record<string, string> {
@@ -283,19 +303,20 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     };
   }
 
-  private grantAll(role: Role): void {
+  private grantAll(role: Role, members: MemberInstances): void {
     const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
     grantFunction(this, role, {
-      autoScalingGroup,
+      autoScalingGroupName: autoScalingGroup.autoScalingGroupName,
+      members,
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
-      retains: mayRetain(autoScalingGroup.node.defaultChild as CfnAutoScalingGroup),
+      retains: mayRetain(this.settings),
       parameterPrefix: this.parameterPrefix,
     });
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
-    grantRestores(autoScalingGroup, clusterName, snapshots);
+    grantRestores(members.role, clusterName, snapshots);
     auth?.grantRead(role);
     if (encryptionKey) {
       grantKey(this, role, encryptionKey);

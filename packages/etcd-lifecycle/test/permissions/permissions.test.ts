@@ -70,12 +70,23 @@ class RecordedDeployment {
     return { ...request, context: { ...request.context, 'lambda:SourceFunctionArn': arn } };
   }
 
+  /** Waits until something is so; an error shows what the function said last. */
+  async waitUntil(
+    description: string,
+    done: (instances: readonly LocalInstance[]) => boolean,
+  ): Promise<void> {
+    try {
+      await this.deployment.autoScaling.waitUntil(description, done, PATIENCE_SECONDS);
+    } catch (cause) {
+      const said = this.deployment.log.lines.slice(-5).map(({ message }) => message);
+      throw new Error(`${(cause as Error).message}\n${said.join('\n')}`, { cause });
+    }
+  }
+
   /** Waits until the function has made such a call. */
   async called(operation: string): Promise<void> {
-    await this.deployment.autoScaling.waitUntil(
-      `the function calls ${operation}`,
-      () => this.calls[FUNCTION].has(operation),
-      PATIENCE_SECONDS,
+    await this.waitUntil(`the function calls ${operation}`, () =>
+      this.calls[FUNCTION].has(operation),
     );
   }
 
@@ -83,7 +94,7 @@ class RecordedDeployment {
   async replace(): Promise<void> {
     const before = this.deployment.instances().map(({ instanceId }) => instanceId);
     this.deployment.autoScaling.terminateInstance(before[0] ?? '', { decrement: false });
-    await this.deployment.autoScaling.waitUntil(
+    await this.waitUntil(
       'another instance is in service, alone',
       (instances) =>
         instances.length === 1 &&
@@ -91,7 +102,6 @@ class RecordedDeployment {
           ({ instanceId, lifecycleState }) =>
             lifecycleState === 'InService' && !before.includes(instanceId),
         ),
-      PATIENCE_SECONDS,
     );
   }
 
@@ -178,19 +188,15 @@ describe('with every option', () => {
     deployment.autoScaling.terminateInstance(before[0] ?? '', { decrement: false });
     const booted = (instances: readonly LocalInstance[]) =>
       instances.find((one) => !before.includes(one.instanceId) && one.processesAlive);
-    await deployment.autoScaling.waitUntil(
+    await recorded.waitUntil(
       'the replacement boots',
       (instances) => booted(instances) !== undefined,
-      PATIENCE_SECONDS,
     );
     const replacement = booted(deployment.instances());
     deployment.autoScaling.killInstanceProcesses(replacement?.instanceId ?? '');
     deployment.startTicks(1);
-    await deployment.autoScaling.waitUntil(
-      'the instance is retained',
-      (instances) =>
-        instances.some(({ lifecycleState }) => lifecycleState === 'Terminating:Retained'),
-      PATIENCE_SECONDS,
+    await recorded.waitUntil('the instance is retained', (instances) =>
+      instances.some(({ lifecycleState }) => lifecycleState === 'Terminating:Retained'),
     );
     await lambda.configure({});
     await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
@@ -202,12 +208,11 @@ describe('with every option', () => {
     for (const { instanceId } of deployment.instances()) {
       deployment.autoScaling.loseInstance(instanceId);
     }
-    await deployment.autoScaling.waitUntil(
+    await recorded.waitUntil(
       'the replacements wait at their launch',
       (instances) =>
         instances.length === SIZE &&
         instances.every(({ lifecycleState }) => lifecycleState === 'Pending:Wait'),
-      PATIENCE_SECONDS,
     );
     const { exitCode, stderr } = await recorded.command(
       ...['recover', '--cluster', 'demo', '--snapshot', 'latest'],
