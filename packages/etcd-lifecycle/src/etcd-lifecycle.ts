@@ -3,7 +3,7 @@ import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -19,6 +19,12 @@ import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
+import {
+  type Grantable,
+  grantOperate,
+  grantReadJournal,
+  grantReadSnapshots,
+} from './private/grants';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
@@ -218,6 +224,37 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       { parameterPrefix: this.parameterPrefix, scheme: tls.scheme, clientPort, peerPort },
       options,
     );
+  }
+
+  /**
+   * Lets somebody read what was decided and done, and why: the journal, by
+   * `npx @quorate/etcd-lifecycle history`.
+   */
+  public grantReadJournal(grantee: IGrantable): Grant {
+    return grantReadJournal(grantee, this.grantable());
+  }
+
+  /**
+   * Lets somebody operate the cluster by each command of `npx @quorate/etcd-lifecycle`: `plan`, which
+   * changes nothing, and also `override`, `defragment` and `recover`. All of them invoke the function, so
+   * that none can be granted without the others. `recover` needs {@link grantReadSnapshots} besides.
+   */
+  public grantOperate(grantee: IGrantable): Grant {
+    return grantOperate(grantee, this.grantable());
+  }
+
+  /**
+   * Lets somebody read the snapshots of the cluster, and so all of its data.
+   *
+   * @throws Error if the construct takes no snapshots.
+   */
+  public grantReadSnapshots(grantee: IGrantable): Grant {
+    return grantReadSnapshots(this, grantee, this.grantable());
+  }
+
+  private grantable(): Grantable {
+    const { clusterName, encryptionKey, snapshots } = this.settings;
+    return { clusterName, encryptionKey, snapshots, function: this.function, table: this.table };
   }
 
   private guard(): void {

@@ -73,6 +73,7 @@ function folderOf(clusterName: string, { prefix }: EtcdSnapshots): string {
   return [...(prefix === undefined ? [] : [prefix]), clusterName].join('/');
 }
 
-function objectsOf(clusterName: string, snapshots: EtcdSnapshots): string {
+/** The ARN of all snapshots of a cluster. */
+export function objectsOf(clusterName: string, snapshots: EtcdSnapshots): string {
   return snapshots.bucket.arnForObjects(`${folderOf(clusterName, snapshots)}/*`);
 }
