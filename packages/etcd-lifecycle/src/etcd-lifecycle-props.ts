@@ -143,8 +143,7 @@ export interface EtcdLifecycleProps {
 
   /**
    * The key with which the queues, the table, the log and the function's environment are encrypted.
-   * Those who send and read are allowed to use it, as far as its policy can be changed here. The stack
-   * must have a Region, since that of the table's key has to be known.
+   * Those who send and read are allowed to use it, as far as its policy can be changed here.
    * @default - keys of AWS
    */
   readonly encryptionKey?: IKey;

@@ -1,7 +1,7 @@
 import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
 import { type Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
@@ -43,6 +43,7 @@ import { addSecurityGroup, connect } from './private/network';
 import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
 import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
+import { addTable } from './private/table';
 
 /** The SSM parameters of a cluster are below this and its name. */
 const PARAMETER_ROOT = '/quorate';
@@ -112,16 +113,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     const queueEncryption = key
       ? { encryption: QueueEncryption.KMS, encryptionMasterKey: key }
       : { encryption: QueueEncryption.SQS_MANAGED };
-    this.table = new TableV2(this, 'Table', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      billing: Billing.onDemand(),
-      timeToLiveAttribute: 'expires',
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: key && TableEncryptionV2.customerManagedKey(key),
-      // It knows that the cluster has existed, and so keeps it from being seeded twice.
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    this.table = addTable(this, key);
     this.deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
       fifo: true,
       contentBasedDeduplication: true,
