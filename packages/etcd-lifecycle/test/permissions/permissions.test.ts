@@ -166,6 +166,8 @@ describe('with every option', () => {
     const { deployment } = recorded;
     s3 = new S3Client({ ...deployment.clientConfig(), forcePathStyle: true });
     await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    // A new configuration ends a run, whose message comes back after this rather than after 70 s.
+    await deployment.setVisibilityTimeout(5);
     deployment.startTicks(1);
     await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
     await recorded.called('DeleteObjects');
