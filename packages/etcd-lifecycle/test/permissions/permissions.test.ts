@@ -237,8 +237,7 @@ describe('with every option', () => {
     await recorded.waitUntil(
       'the replacements wait at their launch',
       (instances) =>
-        instances.length === SIZE &&
-        instances.every(({ lifecycleState }) => lifecycleState === 'Pending:Wait'),
+        instances.filter(({ lifecycleState }) => lifecycleState === 'Pending:Wait').length === SIZE,
     );
     const { exitCode, stderr } = await recorded.command(
       ...['recover', '--cluster', 'demo', '--snapshot', 'latest'],
