@@ -1,3 +1,4 @@
+import { table } from '../table';
 import {
   type Kind,
   OUTAGES,
@@ -7,7 +8,6 @@ import {
   type Setup,
 } from './outage';
 import { median } from './statistics';
-import { table } from './table';
 
 const COLUMNS: readonly (readonly [string, (one: OutageResult) => number])[] = [
   ['billed, s', (one) => one.billedSeconds],

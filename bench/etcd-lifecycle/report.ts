@@ -1,9 +1,9 @@
 import { cpus, totalmem } from 'node:os';
+import { table } from '../table';
 import { RATE, type Writers } from './cluster-by-hand';
 import type { OutageResults } from './outage';
 import { outageRow, outageSection } from './outage-report';
 import { median, summary } from './statistics';
-import { table } from './table';
 
 /** A start in a fresh process. */
 export interface ColdStart {

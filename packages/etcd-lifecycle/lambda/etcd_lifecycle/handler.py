@@ -22,12 +22,11 @@ from .certificate import earliest_end
 from .circuits import shared_circuits
 from .dependency import CALL_ATTEMPTS, RESET_TIMEOUT, Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
-from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
+from .events import Hint, Ignored, Malformed, operation_of, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
-from .operations import Operations, operation_of
 from .outages import Outages
 from .reconcile import Reconciler
 from .snapshot import Snapshots
@@ -416,6 +415,9 @@ class Function:
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
+        # Seldom needed, and not compiled before: a cold start need not wait for it.
+        from .operations import Operations  # noqa: PLC0415
+
         self._refresh_secrets()
         operations = Operations(
             group=self._group,

@@ -518,16 +518,19 @@ export class CrashCluster {
       );
   }
 
-  /** Makes the function remember that an instance has waited since yesterday. */
-  async haveWaitedForADay(instance: LocalInstance): Promise<void> {
-    await this.bench.parts.dynamodb.send(
-      new UpdateItemCommand({
-        TableName: TABLE,
-        Key: this.key(`state#seen#${instance.instanceId}`),
-        UpdateExpression: 'SET since = since - :day',
-        ExpressionAttributeValues: { ':day': { N: String(24 * 3600) } },
-      }),
-    );
+  /** Makes the function remember that an instance and its member have waited since yesterday. */
+  async haveWaitedForADay({ instanceId }: LocalInstance): Promise<void> {
+    const { members, waiting } = await this.records();
+    for (const key of waiting.filter((one) => [instanceId, members[instanceId]].includes(one))) {
+      await this.bench.parts.dynamodb.send(
+        new UpdateItemCommand({
+          TableName: TABLE,
+          Key: this.key(`state#seen#${key}`),
+          UpdateExpression: 'SET since = since - :day',
+          ExpressionAttributeValues: { ':day': { N: String(24 * 3600) } },
+        }),
+      );
+    }
   }
 
   /** The instances that have a join configuration. */
