@@ -73,6 +73,14 @@ export abstract class EtcdMetrics extends Construct {
   }
 
   /**
+   * Voters that are not well although their instances are to stay.
+   * @default - the maximum over a minute
+   */
+  public metricUnwellVoters(props?: MetricOptions): Metric {
+    return this.metric('UnwellVoters', { statistic: Stats.MAXIMUM, unit: Unit.COUNT, ...props });
+  }
+
+  /**
    * Voters that are to go, or are gone, and cannot be removed safely.
    * @default - the maximum over a minute
    */

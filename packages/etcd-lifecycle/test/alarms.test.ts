@@ -10,15 +10,10 @@ import { ETCD_METRICS_NAMESPACE, type EtcdLifecycle, type EtcdLifecycleProps } f
 import { ClusterStack } from './cluster-stack';
 import { DRIVERS, LAMBDA_PATH } from './lambda/edges/python-path';
 
-interface MetricProperties {
+interface AlarmProperties {
   readonly Namespace: string;
   readonly MetricName: string;
   readonly Dimensions: { readonly Name: string; readonly Value: unknown }[];
-}
-
-/** An alarm has a metric, or an expression of several. */
-interface AlarmProperties extends MetricProperties {
-  readonly Metrics?: { readonly MetricStat?: { readonly Metric: MetricProperties } }[];
   readonly Threshold: number;
   readonly EvaluationPeriods: number;
   readonly Period: number;
@@ -141,13 +136,6 @@ describe('the alarms', () => {
     expect(FunctionSlow?.Threshold).toBe(90_000);
   });
 
-  test('that a member is not well counts those that should be', () => {
-    const { MemberUnwell } = alarmsOf(all.template);
-    expect(MemberUnwell).toMatchObject({ EvaluationPeriods: 10, Threshold: 1 });
-    const [expression] = MemberUnwell?.Metrics ?? [];
-    expect(expression).toMatchObject({ Expression: 'voters - healthy', ReturnData: true });
-  });
-
   test('that nobody looks, and that no snapshot is there, are told by what is missing', () => {
     const missing = Object.entries(alarmsOf(all.template)).filter(
       ([, { TreatMissingData }]) => TreatMissingData === 'breaching',
@@ -192,19 +180,18 @@ describe('what is watched', () => {
   }
 
   test('by each alarm is a metric that the function writes, or that AWS does', () => {
-    const metrics = Object.values(alarmsOf(all.template)).flatMap((one): MetricProperties[] =>
-      one.Metrics ? one.Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) : [one],
-    );
-    const watched = metrics.map(({ Namespace, MetricName, Dimensions }) => ({
-      Namespace,
-      name: named(
+    const watched = Object.values(alarmsOf(all.template)).map(
+      ({ Namespace, MetricName, Dimensions }) => ({
         Namespace,
-        MetricName,
-        Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])),
-      ),
-    }));
+        name: named(
+          Namespace,
+          MetricName,
+          Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])),
+        ),
+      }),
+    );
     const ours = watched.filter(({ Namespace }) => Namespace === ETCD_METRICS_NAMESPACE);
-    expect(ours).toHaveLength(13);
+    expect(ours).toHaveLength(12);
     expect(ours.map(({ name }) => name).filter((name) => !written.has(name))).toEqual([]);
     const others = watched.filter(({ Namespace }) => Namespace !== ETCD_METRICS_NAMESPACE);
     expect(others.map(({ Namespace }) => Namespace).sort()).toEqual([

@@ -418,11 +418,6 @@ class _Planner(Situation):
                     return removal
         return None
 
-    def stays(self, voter: Member) -> bool:
-        """Whether its instance is in service, so that it may come back."""
-        owner = self.owner(voter)
-        return owner is not None and not self.going(owner)
-
     def leads(self, member: Member) -> bool:
         return self.leader is not None and self.leader.id == member.id
 

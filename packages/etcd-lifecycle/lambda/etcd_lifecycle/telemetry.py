@@ -116,6 +116,7 @@ class Telemetry:
         metrics: dict[str, tuple[str, float]] = {
             "OldestLearner": ("Seconds", vitals.oldest_learner),
             "Refusals": ("Count", vitals.refusals),
+            "UnwellVoters": ("Count", vitals.unwell),
         }
         if vitals.snapshot_age is not None:
             metrics["SnapshotAge"] = ("Seconds", vitals.snapshot_age)

@@ -20,11 +20,13 @@ class Vitals:
         oldest_learner: Seconds since the learner was added, or last came nearer to the leader; 0 if
             there is none.
         refusals: How many voters are to go, or are gone, and cannot be removed safely.
+        unwell: How many voters are not well although their instances are to stay.
         snapshot_age: Seconds since the last snapshot was stored; None if none was, or none is wanted.
     """
 
     oldest_learner: float
     refusals: int
+    unwell: int
     snapshot_age: float | None
 
 
@@ -41,6 +43,7 @@ def take_vitals(view: ClusterView, policy: Policy, now: float) -> Vitals:
     return Vitals(
         oldest_learner=max(learners, default=0.0),
         refusals=_refusals(situation),
+        unwell=sum(not voter.healthy and situation.stays(voter) for voter in view.voters),
         snapshot_age=now - view.snapshot.stored if policy.snapshots and view.snapshot else None,
     )
 

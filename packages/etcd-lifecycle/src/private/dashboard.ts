@@ -40,6 +40,7 @@ export function addDashboard(
     graph('Members', [
       metrics.metricVoters({ label: 'voters' }),
       metrics.metricHealthyVoters({ label: 'healthy voters', color: Color.GREEN }),
+      metrics.metricUnwellVoters({ label: 'unwell, and to stay', color: Color.RED }),
     ]),
     graph('Quorum, and what cannot be removed', [
       metrics.metricQuorum({ label: 'quorum', color: Color.GREEN }),
