@@ -24,7 +24,7 @@ from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
-from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from .model import AtDeadline, Join, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .operations import Operations, operation_of
 from .reconcile import Reconciler
@@ -46,7 +46,6 @@ _REQUIRED = (
     "QUORATE_LAUNCH_HOOK",
     "QUORATE_TERMINATE_HOOK",
     "QUORATE_TABLE",
-    "QUORATE_PARAMETER_PREFIX",
     "QUORATE_DEAD_LETTER_QUEUE_URL",
 )
 
@@ -82,7 +81,8 @@ class Settings:
         group: ``QUORATE_GROUP``: the name of the Auto Scaling group.
         hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks.
         table: ``QUORATE_TABLE``: the name of the DynamoDB table.
-        parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names.
+        parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names;
+            not needed where instances join by their own means.
         dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes.
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
@@ -91,7 +91,8 @@ class Settings:
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
-            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+            ``QUORATE_LAUNCH_DEADLINE``, ``QUORATE_STALE_GRACE`` and ``QUORATE_JOIN`` (``learner`` or
+            ``instance``, see `Join`); see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
@@ -116,9 +117,11 @@ class Settings:
         """Read the settings.
 
         Raises:
-            ConfigurationError: A variable is absent, or is no number where it must be one.
+            ConfigurationError: A variable is absent, or is not of what it must be.
         """
-        missing = [name for name in _REQUIRED if not environment.get(name)]
+        join = Join(_choice(environment, "QUORATE_JOIN", [one.value for one in Join]))
+        required = [*_REQUIRED, *(["QUORATE_PARAMETER_PREFIX"] if join is Join.LEARNER else [])]
+        missing = [name for name in required if not environment.get(name)]
         if missing:
             raise ConfigurationError(
                 f"the function's environment lacks {', '.join(missing)}: the construct "
@@ -141,7 +144,7 @@ class Settings:
                 Transition.TERMINATING: environment["QUORATE_TERMINATE_HOOK"],
             },
             table=environment["QUORATE_TABLE"],
-            parameter_prefix=environment["QUORATE_PARAMETER_PREFIX"],
+            parameter_prefix=environment.get("QUORATE_PARAMETER_PREFIX", ""),
             dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
             client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
@@ -159,6 +162,7 @@ class Settings:
                 peer_scheme="https" if tls_secret else "http",
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
                 snapshots=_read_snapshot_policy(environment),
+                join=join,
             ),
             snapshots=_read_snapshot_settings(environment),
         )
@@ -245,12 +249,7 @@ class Function:
             self._clients.dynamodb,
             self._depend_on("DynamoDB"),
         )
-        self._joins = JoinParameters(
-            settings.parameter_prefix,
-            settings.cluster,
-            self._clients.ssm,
-            self._depend_on("SSM"),
-        )
+        self._joins = self._make_joins()
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
@@ -261,6 +260,16 @@ class Function:
     def _depend_on(self, service: str) -> Dependency:
         self._dependencies.append(Dependency(service, is_failure))
         return self._dependencies[-1]
+
+    def _make_joins(self) -> JoinParameters | None:
+        if self.settings.policy.join is Join.INSTANCE:
+            return None
+        return JoinParameters(
+            self.settings.parameter_prefix,
+            self.settings.cluster,
+            self._clients.ssm,
+            self._depend_on("SSM"),
+        )
 
     def _make_store(self) -> SnapshotStore | None:
         snapshots = self.settings.snapshots
