@@ -182,10 +182,18 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
    * until the function has handed over a place in the cluster.
    *
-   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without.
+   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; or if
+   * the instances join by their own means.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
-    const { tls, clientPort, peerPort } = this.settings;
+    const { tls, clientPort, peerPort, join } = this.settings;
+    if (join.managedByInstance) {
+      refuse(
+        this,
+        'bootstrapCommands() has no place to hand over, as join is EtcdJoin.managedByInstance(): ' +
+          'leave it out, or leave join out',
+      );
+    }
     if (tls.secret && !options.tlsFiles) {
       refuse(
         this,
@@ -268,7 +276,9 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       QUORATE_LAUNCH_HOOK: this.launchHookName,
       QUORATE_TERMINATE_HOOK: this.terminateHookName,
       QUORATE_TABLE: this.table.tableName,
-      QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT,
+      ...(settings.join.managedByInstance
+        ? { QUORATE_JOIN: settings.join.mode }
+        : { QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT }),
       QUORATE_DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
       QUORATE_CLIENT_PORT: String(settings.clientPort),
       QUORATE_PEER_PORT: String(settings.peerPort),
@@ -283,17 +293,20 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private grantAll(role: Role): void {
-    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
+    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey, join } =
+      this.settings;
     grantFunction(this, role, {
       autoScalingGroup,
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
-      parameterPrefix: this.parameterPrefix,
+      parameterPrefix: join.managedByInstance ? undefined : this.parameterPrefix,
     });
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
-    grantRestores(autoScalingGroup, clusterName, snapshots);
+    if (!join.managedByInstance) {
+      grantRestores(autoScalingGroup, clusterName, snapshots);
+    }
     auth?.grantRead(role);
     if (encryptionKey) {
       grantKey(this, role, encryptionKey);

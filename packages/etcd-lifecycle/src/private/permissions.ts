@@ -14,8 +14,8 @@ export interface FunctionResources {
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
-  /** The part of the SSM parameters' names that is the cluster's own. */
-  readonly parameterPrefix: string;
+  /** The part of the SSM parameters' names that is the cluster's own; without one there are none. */
+  readonly parameterPrefix?: string;
 }
 
 /** Lets the function call what it calls, and the members read their join configuration. */
@@ -23,11 +23,6 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   const stack = Stack.of(scope);
   const allow = (actions: string[], ...resources: string[]) =>
     role.addToPolicy(new PolicyStatement({ actions, resources }));
-  const parameters = stack.formatArn({
-    service: 'ssm',
-    resource: 'parameter',
-    resourceName: `${on.parameterPrefix.slice(1)}/*`,
-  });
   const group = stack.formatArn({
     service: 'autoscaling',
     resource: 'autoScalingGroup:*:autoScalingGroupName',
@@ -50,10 +45,9 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     ],
     group,
   );
-  allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
-  on.autoScalingGroup.addToRolePolicy(
-    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
-  );
+  if (on.parameterPrefix) {
+    grantParameters(role, on.autoScalingGroup, on.parameterPrefix);
+  }
   allow(
     ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     on.table.tableArn,
@@ -72,11 +66,29 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     ],
     '*',
   );
-  const ofOne = 'Of one cluster only.';
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
-  acknowledgeWildcard(role, 'Resource', parameters, ofOne);
-  acknowledgeWildcard(on.autoScalingGroup.role, 'Resource', parameters, ofOne);
+}
+
+/** Lets the function hand join configurations over, and the members read them. */
+function grantParameters(role: Role, group: AutoScalingGroup, prefix: string): void {
+  const parameters = Stack.of(role).formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: `${prefix.slice(1)}/*`,
+  });
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'],
+      resources: [parameters],
+    }),
+  );
+  group.addToRolePolicy(
+    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+  );
+  for (const grantee of [role, group.role]) {
+    acknowledgeWildcard(grantee, 'Resource', parameters, 'Of one cluster only.');
+  }
 }
 
 /** Lets the function, its log and the rules use the key. */

@@ -20,6 +20,7 @@ from etcd_lifecycle.handler import (
 )
 from etcd_lifecycle.model import (
     AtDeadline,
+    Join,
     NoticeKind,
     OnSnapshotFailure,
     Policy,
@@ -82,6 +83,22 @@ def test_every_choice_is_read():
         stale_grace=13,
         peer_port=12380,
     )
+
+
+def test_instances_that_join_by_their_own_means_are_told_nothing():
+    others = {name: one for name, one in REQUIRED.items() if name != "QUORATE_PARAMETER_PREFIX"}
+    settings = Settings.read({**others, "QUORATE_JOIN": "instance"})
+
+    assert settings.policy == Policy(join=Join.INSTANCE)
+    with pytest.raises(ConfigurationError, match="lacks QUORATE_PARAMETER_PREFIX"):
+        Settings.read({**others, "QUORATE_JOIN": "learner"})
+
+
+def test_another_way_to_join_is_refused():
+    with pytest.raises(
+        ConfigurationError, match="QUORATE_JOIN is 'kubeadm', but must be learner or instance"
+    ):
+        Settings.read({**REQUIRED, "QUORATE_JOIN": "kubeadm"})
 
 
 def test_with_a_tls_secret_members_reach_each_other_by_https():
