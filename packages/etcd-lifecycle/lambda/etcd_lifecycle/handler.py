@@ -43,9 +43,14 @@ T = TypeVar("T")
 _REQUIRED = (
     "QUORATE_CLUSTER",
     "QUORATE_GROUP",
-    "QUORATE_LAUNCH_HOOK",
     "QUORATE_TERMINATE_HOOK",
     "QUORATE_TABLE",
+)
+# What the construct always sets, and a function that is wired by hand may do without, if its
+# instances join by their own means.
+_REQUIRED_TO_JOIN = (
+    "QUORATE_LAUNCH_HOOK",
+    "QUORATE_PARAMETER_PREFIX",
     "QUORATE_DEAD_LETTER_QUEUE_URL",
 )
 
@@ -55,6 +60,10 @@ SECRET_SECONDS = 300.0
 
 class ConfigurationError(Exception):
     """The function's environment, or its secret, does not say what it needs to know."""
+
+
+class MalformedEventError(Exception):
+    """What came is no event, and there is no dead-letter queue to put it into."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,13 @@ class Settings:
     Attributes:
         cluster: ``QUORATE_CLUSTER``: the name of the cluster.
         group: ``QUORATE_GROUP``: the name of the Auto Scaling group.
-        hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks.
+        hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks; there
+            need be none for launches where instances join by their own means.
         table: ``QUORATE_TABLE``: the name of the DynamoDB table.
         parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names;
             not needed where instances join by their own means.
-        dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes.
+        dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes; None where
+            instances join by their own means and it is not set: then it fails the run.
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
             without TLS.
@@ -104,7 +115,7 @@ class Settings:
     hooks: Mapping[Transition, str]
     table: str
     parameter_prefix: str
-    dead_letter_queue_url: str
+    dead_letter_queue_url: str | None
     client_port: int
     tls_secret: str | None
     auth_secret: str | None
@@ -120,7 +131,7 @@ class Settings:
             ConfigurationError: A variable is absent, or is not of what it must be.
         """
         join = Join(_choice(environment, "QUORATE_JOIN", [one.value for one in Join]))
-        required = [*_REQUIRED, *(["QUORATE_PARAMETER_PREFIX"] if join is Join.LEARNER else [])]
+        required = _REQUIRED if join is Join.INSTANCE else (*_REQUIRED, *_REQUIRED_TO_JOIN)
         missing = [name for name in required if not environment.get(name)]
         if missing:
             raise ConfigurationError(
@@ -140,12 +151,16 @@ class Settings:
             cluster=environment["QUORATE_CLUSTER"],
             group=environment["QUORATE_GROUP"],
             hooks={
-                Transition.LAUNCHING: environment["QUORATE_LAUNCH_HOOK"],
-                Transition.TERMINATING: environment["QUORATE_TERMINATE_HOOK"],
+                transition: name
+                for transition, name in (
+                    (Transition.LAUNCHING, environment.get("QUORATE_LAUNCH_HOOK")),
+                    (Transition.TERMINATING, environment["QUORATE_TERMINATE_HOOK"]),
+                )
+                if name
             },
             table=environment["QUORATE_TABLE"],
             parameter_prefix=environment.get("QUORATE_PARAMETER_PREFIX", ""),
-            dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
+            dead_letter_queue_url=environment.get("QUORATE_DEAD_LETTER_QUEUE_URL") or None,
             client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
             auth_secret=environment.get("QUORATE_AUTH_SECRET") or None,
@@ -407,9 +422,12 @@ class Function:
                 return None
 
     def _bury(self, text: str) -> None:
+        queue_url = self.settings.dead_letter_queue_url
+        if queue_url is None:
+            raise MalformedEventError("the event is none that the function knows: see its log")
         self._sqs.call(
             lambda: self._clients.sqs.send_message(
-                QueueUrl=self.settings.dead_letter_queue_url,
+                QueueUrl=queue_url,
                 MessageBody=text or " ",
                 MessageGroupId=self.settings.cluster,
             ),

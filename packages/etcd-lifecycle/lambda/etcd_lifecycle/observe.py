@@ -243,14 +243,26 @@ def _leads(report: StatusReport) -> bool:
 
 
 def _waiting(view: ClusterView, records: Records, join: Join = Join.LEARNER) -> list[str]:
-    """What waits: instances that are held or going, learners, and the silent without an instance."""
+    """What waits: instances that are held or going, learners, and the silent without an instance.
+
+    And instances in service that are still to join by their own means.
+    """
     held = [one.id for one in view.instances if one.held or one.leaving]
+    own_join = join is Join.INSTANCE
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
-        return [*held, *(key for key in records.first_seen if key.isdecimal())]
-    gone = [orphan for orphan in identify(view, join).orphans if orphan.status is None]
+        known = [key for key in records.first_seen if key.isdecimal()]
+        present = [one.id for one in view.instances if one.id in records.first_seen]
+        return list(dict.fromkeys([*held, *known, *(present if own_join else [])]))
+    found = identify(view, join)
+    gone = [orphan for orphan in found.orphans if orphan.status is None]
     learners = [member for member in view.members if member.learner]
-    return [*held, *{str(member.id) for member in (*gone, *learners)}]
+    joining = [
+        one.id
+        for one in view.instances
+        if own_join and one.state == "InService" and one.id not in found.members
+    ]
+    return [*held, *joining, *{str(member.id) for member in (*gone, *learners)}]
 
 
 def without_retired(

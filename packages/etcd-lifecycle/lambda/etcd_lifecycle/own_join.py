@@ -84,13 +84,19 @@ def settle_the_learners(situation: Situation, held_back: list[str]) -> Proposal 
 
 
 def name_those_on_their_way(situation: Situation, held_back: list[str]) -> None:
-    """Say who is still to join, and what hinders them: etcd adds nobody while a voter is unwell."""
+    """Say who is still to join, and what hinders them: etcd adds nobody while a voter is unwell.
+
+    Without a launch hook, instances are in service before they have joined.
+    """
     unwell = ", ".join(voter.label for voter in situation.view.voters if not voter.healthy)
     hindered = f", for which {unwell} must be well, or gone" if unwell else ""
     held_back += [
         f"{instance.id} is to join by its own means{hindered}"
-        for instance in situation.launching()
+        for instance in situation.view.instances
         if situation.member(instance) is None
+        and (instance.launch_waits or instance.state == "InService")
+        and not situation.interrupted(instance)
+        and not situation.late(instance)
     ]
 
 

@@ -1,30 +1,22 @@
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { loopbackAddresses, WriteLoad } from '@quorate/test-harness';
+import { WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { Nodes } from './own-join/nodes';
 
 jest.setTimeout(120_000);
 
 const BASE_ADDRESS = '127.0.57.2';
 
-let shared: string;
+const nodes = new Nodes(BASE_ADDRESS);
 let deployment: LocalDeployment;
 let observer: ClusterObserver;
 
 beforeAll(async () => {
-  shared = mkdtempSync(join(tmpdir(), 'quorate-own-join-'));
   deployment = await LocalDeployment.start({
     baseAddress: BASE_ADDRESS,
-    ownJoin: ['exec python3 "$join_cluster" "$etcd_binary" "$shared" $node_addresses'],
-    instanceEnvironment: {
-      join_cluster: join(__dirname, 'own-join', 'join_cluster.py'),
-      shared,
-      node_addresses: loopbackAddresses(BASE_ADDRESS, 8).join(' '),
-    },
+    ownJoin: nodes.userData,
+    instanceEnvironment: nodes.environment(),
   });
   observer = new ClusterObserver(() => deployment.instances());
   deployment.startTicks(1);
@@ -34,57 +26,59 @@ beforeAll(async () => {
 afterAll(async () => {
   await observer?.stop();
   await deployment?.stop();
-  await rm(shared, { recursive: true, force: true });
+  nodes.remove();
 });
 
-function kinds(): string[] {
-  return deployment.journal.records.map(({ kind }) => kind);
+/** Waits until the last `count` kinds of actions that were recorded are these. */
+async function recorded(kinds: readonly string[]): Promise<void> {
+  const last = () => deployment.journal.records.map(({ kind }) => kind).slice(-kinds.length);
+  await deployment.autoScaling.waitUntil(
+    `the journal ends with ${kinds}, and not ${deployment.journal.records.map(({ kind }) => kind)}`,
+    () => last().join() === kinds.join(),
+    20,
+  );
 }
 
-/** The instance that leads; its member has the name of its node. */
-function leader(): string {
+/** The instance that leads, or one that does not. */
+function instanceThat(leads: boolean): string {
   const found = deployment
     .instances()
-    .find(
-      ({ privateIpAddress }) => observer.leader === `node-${privateIpAddress.replaceAll('.', '-')}`,
-    );
+    .find(({ privateIpAddress }) => (observer.leader === Nodes.nameAt(privateIpAddress)) === leads);
   expect(found).toBeDefined();
   return found?.instanceId ?? '';
 }
 
-test('three instances join by themselves, and their launches are completed as they vote', () => {
-  expect(kinds()).toEqual(['RecordCluster', 'CompleteHook', 'CompleteHook', 'CompleteHook']);
+/** Waits until an instance is gone, and three are in service. */
+async function replaced(victim: string): Promise<void> {
+  await deployment.autoScaling.waitUntil(
+    `${victim} is gone`,
+    (instances) => instances.every(({ instanceId }) => instanceId !== victim),
+    60,
+  );
+  await deployment.waitUntilInService(3, 60);
+}
+
+test('three instances join by themselves, and their launches are completed as they vote', async () => {
+  await recorded(['RecordCluster', 'CompleteHook', 'CompleteHook', 'CompleteHook']);
 });
 
 test('the leader waits for a replacement that joins by itself, hands over and is removed', async () => {
-  const before = kinds().length;
   const load = WriteLoad.start({ endpoints: () => deployment.clientUrls() });
-  const victim = leader();
   try {
+    const victim = instanceThat(true);
     deployment.autoScaling.terminateInstance(victim, { decrement: false });
-    await deployment.waitUntilInService(3, 60);
-    await deployment.autoScaling.waitUntil(
-      'the instance that led is gone',
-      (instances) => instances.every(({ instanceId }) => instanceId !== victim),
-      30,
-    );
+    await replaced(victim);
   } finally {
     await load.stop();
   }
-  expect(kinds().slice(before)).toEqual([
-    'CompleteHook',
-    'TransferLeadership',
-    'RemoveMember',
-    'CompleteHook',
-  ]);
+  await recorded(['CompleteHook', 'TransferLeadership', 'RemoveMember', 'CompleteHook']);
   await expect(load.verify()).resolves.toMatchObject({ lost: [] });
 });
 
 test('a node that dies is removed first, so that another can join', async () => {
-  const before = kinds().length;
-  const victim = deployment.instances().find(({ instanceId }) => instanceId !== leader());
-  deployment.autoScaling.killInstanceProcesses(victim?.instanceId ?? '');
-  deployment.autoScaling.terminateInstance(victim?.instanceId ?? '', { decrement: false });
-  await deployment.waitUntilInService(3, 60);
-  expect(kinds().slice(before)).toEqual(['RemoveMember', 'CompleteHook', 'CompleteHook']);
+  const victim = instanceThat(false);
+  deployment.autoScaling.killInstanceProcesses(victim);
+  deployment.autoScaling.terminateInstance(victim, { decrement: false });
+  await replaced(victim);
+  await recorded(['RemoveMember', 'CompleteHook', 'CompleteHook']);
 });

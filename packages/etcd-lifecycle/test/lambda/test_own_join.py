@@ -120,6 +120,13 @@ def test_a_learner_that_takes_too_long_does_not_keep_a_dead_voter_in():
     assert decide(replace(seen, first_seen=waits)).action == RemoveMember(103)
 
 
+@pytest.mark.parametrize(("waited", "action"), [(0, Wait()), (LATE, Stop())])
+def test_without_a_launch_hook_an_instance_joins_while_it_is_in_service(waited, action):
+    seen = nodes(Slot(), Slot(), Slot(), Slot(None, waited=waited))
+
+    assert decide(seen).action == action
+
+
 # Departures
 
 
