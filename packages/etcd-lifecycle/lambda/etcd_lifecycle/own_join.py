@@ -13,7 +13,7 @@ from .model import CompleteHook, HookResult, RemoveMember, Transition, Wait
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .model import Action, Instance, Member
+    from .model import Action, Member
     from .situation import Situation
 
 Proposal: TypeAlias = "tuple[Action, str]"
@@ -49,8 +49,9 @@ def awaited(situation: Situation) -> Member | None:
 def settle_the_learners(situation: Situation, held_back: list[str]) -> Proposal | None:
     """Wait for learners on their way in, and remove those whose instances are going or gone.
 
-    One whose launch is to be given up goes first, so that its tooling cannot promote it when its
-    instance is about to end. One whose instance is in service stays, however long: it is not ours.
+    One that comes no nearer on an instance that is held at its launch goes too: it keeps all others out,
+    and must not be promoted when its instance is given up. One whose instance is in service stays,
+    however long: it is not ours.
 
     Args:
         situation: What is known.
@@ -63,10 +64,9 @@ def settle_the_learners(situation: Situation, held_back: list[str]) -> Proposal 
             return RemoveMember(learner.id), (
                 f"learner {learner.label} has not been promoted, and {instance.id} is going"
             )
-        if instance and _is_given_up(situation, instance):
+        if instance and instance.launch_waits and situation.overdue(learner):
             return RemoveMember(learner.id), (
-                f"learner {learner.label} has not been promoted within "
-                f"{situation.age(instance.id):.0f} s, so that the launch of {instance.id} is given up"
+                f"learner {learner.label} has come to nothing on {instance.id} for {dead_for:.0f} s"
             )
         if instance is None and learner.status is None and _is_stale(situation, learner):
             return RemoveMember(learner.id), (
@@ -94,18 +94,16 @@ def name_those_on_their_way(situation: Situation, held_back: list[str]) -> None:
         f"{instance.id} is to join by its own means{hindered}"
         for instance in situation.view.instances
         if situation.member(instance) is None
-        and (instance.launch_waits or instance.state == "InService")
         and not situation.interrupted(instance)
-        and not situation.late(instance)
+        and (
+            instance.launch_waits
+            or (instance.state == "InService" and not situation.late(instance))
+        )
     ]
 
 
 def _learners(situation: Situation) -> Iterator[Member]:
     return (member for member in situation.view.members if member.learner)
-
-
-def _is_given_up(situation: Situation, instance: Instance) -> bool:
-    return instance.launch_waits and situation.late(instance)
 
 
 def _is_stale(situation: Situation, member: Member) -> bool:
@@ -116,5 +114,4 @@ def _is_awaited(situation: Situation, learner: Member) -> bool:
     instance = situation.owner(learner)
     if instance is None and learner.status is None:
         return not _is_stale(situation, learner)
-    ends = instance and (situation.going(instance) or _is_given_up(situation, instance))
-    return not ends and not situation.overdue(learner)
+    return not (instance and situation.going(instance)) and not situation.overdue(learner)

@@ -64,9 +64,7 @@ def _waits(view: ClusterView, learner: Member, policy: Policy, now: float) -> bo
     age = now - view.first_seen.get(str(learner.id), now)
     if one is None:
         return age <= (policy.stale_grace if learner.status is None else policy.launch_deadline)
-    held_for = now - view.first_seen.get(one.id, now)
-    late = one.launch_waits and held_for > policy.launch_deadline
-    return stays(view, learner) and not late and age <= policy.launch_deadline
+    return stays(view, learner) and age <= policy.launch_deadline
 
 
 def _snapshots(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:

@@ -90,10 +90,11 @@ def test_the_launch_goes_on_when_the_member_votes_and_reads():
     assert decide(seen).action == CompleteHook("i-4", Transition.LAUNCHING, HookResult.CONTINUE)
 
 
-def test_a_launch_that_comes_to_nothing_in_time_is_abandoned():
-    seen = nodes(Slot(), Slot(), Slot(), Slot(None, "Pending:Wait", waited=LATE))
-
-    assert decide(seen).action == ABANDON
+def test_a_launch_that_comes_to_nothing_while_a_whole_line_could_join_is_abandoned():
+    line = OWN_JOIN.launch_deadline * 5
+    for waited, action in ((line, Wait()), (line + 1, ABANDON)):
+        seen = nodes(Slot(), Slot(), Slot(), Slot(None, "Pending:Wait", waited=waited))
+        assert decide(seen).action == action
 
 
 def test_a_learner_of_such_a_launch_goes_first_so_that_nobody_promotes_it_meanwhile():
