@@ -11,8 +11,8 @@ export abstract class EtcdJoin {
   /**
    * The instance's own tooling does, kubeadm say: it starts the cluster, adds its member, names it as
    * it likes, and promotes it. The function adds and promotes nobody: it completes the launch once the
-   * instance's member votes and answers reads, has Auto Scaling replace instances of which none does
-   * within `launchDeadline`, and removes the members of instances that go.
+   * instance's member votes and answers reads, has Auto Scaling replace instances of which none does,
+   * by `launchDeadline`, and removes the members of instances that go.
    *
    * Members are told apart by the private IPv4 addresses of their instances, at which the function
    * must reach their client port. The function needs no way to SSM.
