@@ -15,6 +15,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import {
   type BootstrapTlsFiles,
   EtcdAuth,
+  EtcdJoin,
   EtcdLifecycle,
   type EtcdRemoval,
   type EtcdSnapshots,
@@ -54,6 +55,11 @@ export interface DemoStackProps {
    * @default - etcd in place of the shell
    */
   readonly startCommand?: string;
+  /**
+   * The lines with which an instance joins by its own means.
+   * @default - it is told how to join by the function
+   */
+  readonly ownJoin?: readonly string[];
 }
 
 /**
@@ -97,6 +103,7 @@ export class DemoStack extends Stack {
       tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
       auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
+      join: props.ownJoin && EtcdJoin.managedByInstance(),
       removal: props.removal,
       snapshots: props.snapshots && {
         ...props.snapshots,
@@ -106,13 +113,14 @@ export class DemoStack extends Stack {
     // Its endpoints are on this machine.
     Annotations.of(this.lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noWayToAws');
     autoScalingGroup.addUserData(
-      ...this.lifecycle.bootstrapCommands({
-        dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
-        environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
-        startCommand: props.startCommand ?? 'exec "$etcd_binary"',
-        pollSeconds: 1,
-        tlsFiles: props.tls?.files,
-      }),
+      ...(props.ownJoin ??
+        this.lifecycle.bootstrapCommands({
+          dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
+          environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
+          startCommand: props.startCommand ?? 'exec "$etcd_binary"',
+          pollSeconds: 1,
+          tlsFiles: props.tls?.files,
+        })),
     );
   }
 

@@ -88,6 +88,11 @@ export interface LocalDeploymentProps {
    */
   readonly startCommand?: string;
   /**
+   * The lines with which an instance joins by its own means.
+   * @default - it is told how to join by the function
+   */
+  readonly ownJoin?: readonly string[];
+  /**
    * Puts something between the group and the event bus.
    * @default - events go to the bus
    */
@@ -390,6 +395,7 @@ export class LocalDeployment {
       snapshots: props.snapshots,
       removal: props.removal,
       startCommand: props.startCommand,
+      ownJoin: props.ownJoin,
     });
     app.synth();
     progress('stack synthesized');

@@ -6,6 +6,7 @@ import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
+import type { EtcdJoin } from './etcd-join';
 import type { EtcdMembers } from './etcd-members';
 import type { EtcdPorts } from './etcd-ports';
 import type { EtcdRemoval } from './etcd-removal';
@@ -41,7 +42,7 @@ export interface EtcdLifecycleProps {
 
   /**
    * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
-   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager, and with snapshots S3.
+   * DynamoDB, SQS, SSM (unless instances join by their own means) and, with TLS, Secrets Manager, and with snapshots S3.
    * @default - the private subnets
    */
   readonly vpcSubnets?: SubnetSelection;
@@ -70,6 +71,12 @@ export interface EtcdLifecycleProps {
    * @default - 2379 and 2380
    */
   readonly ports?: EtcdPorts;
+
+  /**
+   * Who brings the members of new instances in: the function, or the instances' own tooling.
+   * @default EtcdJoin.learner()
+   */
+  readonly join?: EtcdJoin;
 
   /**
    * Snapshots of the data: one before each removal, and on schedule if wanted.

@@ -190,10 +190,18 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
    * until the function has handed over a place in the cluster.
    *
-   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without.
+   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; or if
+   * the instances join by their own means.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
-    const { tls, clientPort, peerPort } = this.settings;
+    const { tls, clientPort, peerPort, join } = this.settings;
+    if (join.managedByInstance) {
+      refuse(
+        this,
+        'bootstrapCommands() has no place to hand over, as join is EtcdJoin.managedByInstance(): ' +
+          'leave it out, or leave join out',
+      );
+    }
     if (tls.secret && !options.tlsFiles) {
       refuse(
         this,
@@ -318,7 +326,9 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       QUORATE_LAUNCH_HOOK: this.launchHookName,
       QUORATE_TERMINATE_HOOK: this.terminateHookName,
       QUORATE_TABLE: this.table.tableName,
-      QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT,
+      ...(settings.join.managedByInstance
+        ? { QUORATE_JOIN: settings.join.mode }
+        : { QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT }),
       QUORATE_DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
       QUORATE_CLIENT_PORT: String(settings.clientPort),
       QUORATE_PEER_PORT: String(settings.peerPort),
@@ -333,7 +343,8 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private grantAll(role: Role, members: MemberInstances): void {
-    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
+    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey, join } =
+      this.settings;
     grantFunction(this, role, {
       autoScalingGroupName: autoScalingGroup.autoScalingGroupName,
       members,
@@ -341,11 +352,13 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
       retains: mayRetain(this.settings),
-      parameterPrefix: this.parameterPrefix,
+      parameterPrefix: join.managedByInstance ? undefined : this.parameterPrefix,
     });
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
-    grantRestores(members.role, clusterName, snapshots);
+    if (!join.managedByInstance) {
+      grantRestores(members.role, clusterName, snapshots);
+    }
     auth?.grantRead(role);
     if (encryptionKey) {
       grantKey(this, role, encryptionKey);

@@ -1,6 +1,7 @@
 export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
 export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
+export { EtcdJoin } from './etcd-join';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
 export type { EtcdMembers } from './etcd-members';

@@ -114,7 +114,7 @@ class Actor:
         self,
         group: AutoScalingGroup,
         journal: Journal,
-        joins: JoinParameters,
+        joins: JoinParameters | None,
         endpoints: EtcdEndpoints,
         policy: Policy,
     ) -> None:
@@ -123,7 +123,8 @@ class Actor:
         Args:
             group: The Auto Scaling group whose instances are the members.
             journal: Where the seed and member ids are recorded.
-            joins: Where join configurations are handed over.
+            joins: Where join configurations are handed over; None where instances join by their own
+                means.
             endpoints: The way to a member by its address.
             policy: Tells the peer URLs of members.
         """
@@ -196,6 +197,8 @@ class Actor:
         if member and view.recorded.get(action.instance_id) != member.id:
             # Whoever added it was interrupted before the record.
             self._journal.record_member(action.instance_id, member.id)
+        if self._joins is None:
+            raise ValueError("nothing is handed over to instances that join by their own means")
         self._joins.hand_over(action.instance_id, action.join)
 
     def _record(self, action: RecordCluster, view: ClusterView) -> Outcome:
@@ -218,7 +221,8 @@ class Actor:
                 return DONE
             return Outcome(Result.ALREADY, "no hook holds the instance any longer")
         # What belongs to the instance goes first: after the hook nobody would look for it.
-        self._joins.withdraw(action.instance_id)
+        if self._joins:
+            self._joins.withdraw(action.instance_id)
         if action.transition is Transition.TERMINATING:
             self._journal.forget_member(action.instance_id)
         if self._group.complete(action.instance_id, action.transition, action.result):

@@ -24,7 +24,7 @@ from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, operation_of, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
-from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from .model import AtDeadline, Join, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .reconcile import Reconciler
 from .snapshot import Snapshots
@@ -42,9 +42,13 @@ T = TypeVar("T")
 _REQUIRED = (
     "QUORATE_CLUSTER",
     "QUORATE_GROUP",
-    "QUORATE_LAUNCH_HOOK",
     "QUORATE_TERMINATE_HOOK",
     "QUORATE_TABLE",
+)
+# What the construct always sets, and a function that is wired by hand may do without, if its
+# instances join by their own means.
+_REQUIRED_TO_JOIN = (
+    "QUORATE_LAUNCH_HOOK",
     "QUORATE_PARAMETER_PREFIX",
     "QUORATE_DEAD_LETTER_QUEUE_URL",
 )
@@ -55,6 +59,10 @@ SECRET_SECONDS = 300.0
 
 class ConfigurationError(Exception):
     """The function's environment, or its secret, does not say what it needs to know."""
+
+
+class MalformedEventError(Exception):
+    """What came is no event, and there is no dead-letter queue to put it into."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,13 @@ class Settings:
     Attributes:
         cluster: ``QUORATE_CLUSTER``: the name of the cluster.
         group: ``QUORATE_GROUP``: the name of the Auto Scaling group.
-        hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks.
+        hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks; there
+            need be none for launches where instances join by their own means.
         table: ``QUORATE_TABLE``: the name of the DynamoDB table.
-        parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names.
-        dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes.
+        parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names;
+            not needed where instances join by their own means.
+        dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes; None where
+            instances join by their own means and it is not set: then it fails the run.
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
             without TLS.
@@ -90,7 +101,8 @@ class Settings:
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
-            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+            ``QUORATE_LAUNCH_DEADLINE``, ``QUORATE_STALE_GRACE`` and ``QUORATE_JOIN`` (``learner`` or
+            ``instance``, see `Join`); see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
@@ -102,7 +114,7 @@ class Settings:
     hooks: Mapping[Transition, str]
     table: str
     parameter_prefix: str
-    dead_letter_queue_url: str
+    dead_letter_queue_url: str | None
     client_port: int
     tls_secret: str | None
     auth_secret: str | None
@@ -115,9 +127,11 @@ class Settings:
         """Read the settings.
 
         Raises:
-            ConfigurationError: A variable is absent, or is no number where it must be one.
+            ConfigurationError: A variable is absent, or is not of what it must be.
         """
-        missing = [name for name in _REQUIRED if not environment.get(name)]
+        join = Join(_choice(environment, "QUORATE_JOIN", [one.value for one in Join]))
+        required = _REQUIRED if join is Join.INSTANCE else (*_REQUIRED, *_REQUIRED_TO_JOIN)
+        missing = [name for name in required if not environment.get(name)]
         if missing:
             raise ConfigurationError(
                 f"the function's environment lacks {', '.join(missing)}: the construct "
@@ -136,12 +150,16 @@ class Settings:
             cluster=environment["QUORATE_CLUSTER"],
             group=environment["QUORATE_GROUP"],
             hooks={
-                Transition.LAUNCHING: environment["QUORATE_LAUNCH_HOOK"],
-                Transition.TERMINATING: environment["QUORATE_TERMINATE_HOOK"],
+                transition: name
+                for transition, name in (
+                    (Transition.LAUNCHING, environment.get("QUORATE_LAUNCH_HOOK")),
+                    (Transition.TERMINATING, environment["QUORATE_TERMINATE_HOOK"]),
+                )
+                if name
             },
             table=environment["QUORATE_TABLE"],
-            parameter_prefix=environment["QUORATE_PARAMETER_PREFIX"],
-            dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
+            parameter_prefix=environment.get("QUORATE_PARAMETER_PREFIX", ""),
+            dead_letter_queue_url=environment.get("QUORATE_DEAD_LETTER_QUEUE_URL") or None,
             client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
             auth_secret=environment.get("QUORATE_AUTH_SECRET") or None,
@@ -158,6 +176,7 @@ class Settings:
                 peer_scheme="https" if tls_secret else "http",
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
                 snapshots=_read_snapshot_policy(environment),
+                join=join,
             ),
             snapshots=_read_snapshot_settings(environment),
         )
@@ -244,12 +263,7 @@ class Function:
             self._clients.dynamodb,
             self._depend_on("DynamoDB"),
         )
-        self._joins = JoinParameters(
-            settings.parameter_prefix,
-            settings.cluster,
-            self._clients.ssm,
-            self._depend_on("SSM"),
-        )
+        self._joins = self._make_joins()
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
@@ -260,6 +274,16 @@ class Function:
     def _depend_on(self, service: str) -> Dependency:
         self._dependencies.append(Dependency(service, is_failure))
         return self._dependencies[-1]
+
+    def _make_joins(self) -> JoinParameters | None:
+        if self.settings.policy.join is Join.INSTANCE:
+            return None
+        return JoinParameters(
+            self.settings.parameter_prefix,
+            self.settings.cluster,
+            self._clients.ssm,
+            self._depend_on("SSM"),
+        )
 
     def _make_store(self) -> SnapshotStore | None:
         snapshots = self.settings.snapshots
@@ -400,9 +424,12 @@ class Function:
                 return None
 
     def _bury(self, text: str) -> None:
+        queue_url = self.settings.dead_letter_queue_url
+        if queue_url is None:
+            raise MalformedEventError("the event is none that the function knows: see its log")
         self._sqs.call(
             lambda: self._clients.sqs.send_message(
-                QueueUrl=self.settings.dead_letter_queue_url,
+                QueueUrl=queue_url,
                 MessageBody=text or " ",
                 MessageGroupId=self.settings.cluster,
             ),

@@ -51,7 +51,8 @@ class Instance:
     """An instance of the group, as Auto Scaling and EC2 describe it.
 
     Attributes:
-        id: The EC2 instance id, which is also the etcd name of its member.
+        id: The EC2 instance id, which is also the etcd name of its member, unless the instance's own
+            tooling gives it another.
         state: The lifecycle state, for example ``Pending:Wait`` or ``InService``.
         address: The private IPv4 address; None while EC2 does not tell one.
         zone: The Availability Zone.
@@ -332,7 +333,8 @@ class ClusterView:
             held at its launch, or a member without an instance: when it was first seen so, in
             seconds since the epoch; for a learner, when it last came nearer to the leader if that
             is later. Keys are instance ids and member ids (in decimal).
-        recorded: Member ids that were recorded when members were added, by instance id.
+        recorded: Member ids that were recorded, by instance id: when members were added, or, of
+            those that join by the instances' own means, when they answered there for the first time.
         joins: Instances for which the join configuration has been handed over, with its text.
         snapshot: The last snapshot that was stored; None if there is none.
         snapshot_failure: The last snapshot that failed; None if none has.
@@ -432,6 +434,16 @@ class AtDeadline(str, Enum):
     counts no longer, so that a replacement is launched. A group that retains nothing holds it."""
 
 
+class Join(str, Enum):
+    """Who brings a new instance's member in."""
+
+    LEARNER = "learner"
+    """The function adds it as a learner, tells the instance how to start it, and promotes it."""
+
+    INSTANCE = "instance"
+    """The instance's own tooling, kubeadm say, adds and promotes it, and names it as it likes."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What is a choice rather than a rule of safety. Times are in seconds.
@@ -453,6 +465,7 @@ class Policy:
             it any more: it is so for a moment before its hook.
         notice_lifetime: How long after EC2 gave notice of an instance it is reckoned with.
         snapshots: When a snapshot is taken; None: never.
+        join: Who brings a new instance's member in.
     """
 
     replacement_deadline: float = 3600
@@ -465,6 +478,7 @@ class Policy:
     unheld_grace: float = 10
     notice_lifetime: float = 1800
     snapshots: SnapshotPolicy | None = None
+    join: Join = Join.LEARNER
 
     def peer_url(self, address: str) -> str:
         """The peer URL of a member at this address."""

@@ -1,7 +1,7 @@
 """Looks at Auto Scaling, at the record and at every member, and makes one view of it all.
 
-Changes nothing, but for remembering since when an instance has been held or a member dead: that is
-the one thing which no service tells.
+Changes nothing, but for remembering what no service tells: since when an instance has been held or a
+member dead, and, where instances join by their own means, which member has answered on which.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .etcd import EtcdError
 from .identity import identify
-from .model import NO_LEADER, ClusterView, Instance, Seed
+from .model import NO_LEADER, ClusterView, Instance, Join, Seed
 from .situation import lag_behind
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Observer:
         cluster: str,
         group: AutoScalingGroup,
         journal: Journal,
-        joins: JoinParameters,
+        joins: JoinParameters | None,
         endpoints: EtcdEndpoints,
     ) -> None:
         """Take what is to be looked at.
@@ -58,9 +58,10 @@ class Observer:
             cluster: The name of the cluster.
             group: The Auto Scaling group whose instances are the members.
             journal: What was recorded.
-            joins: The join configurations handed over.
+            joins: The join configurations handed over; None where instances join by their own means.
             endpoints: The way to a member by its address.
         """
+        self._join = Join.LEARNER if joins else Join.INSTANCE
         self._cluster = cluster
         self._group = group
         self._journal = journal
@@ -125,14 +126,16 @@ class Observer:
             notices=records.notices,
             override=records.override,
             retains=retains,
-            joins=self._joins.read([one.id for one in instances if one.launch_waits]),
+            joins=self._joins.read([one.id for one in instances if one.launch_waits])
+            if self._joins
+            else {},
         )
         if not view.foreign:
             view = self._with_members(view, answers)
         self._endpoints.keep(
             answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
         )
-        waiting = _waiting(view, records)
+        waiting = _waiting(view, records, self._join)
         if remember:
             first_seen = dict(self._journal.first_seen(waiting, now, records.first_seen))
         else:
@@ -142,7 +145,23 @@ class Observer:
             first_seen[key] = now
             if remember:
                 self._journal.record_progress(key, now, lag)
+        if remember and self._join is Join.INSTANCE:
+            view = self._with_answers_recorded(view)
         return replace(view, first_seen=first_seen)
+
+    def _with_answers_recorded(self, view: ClusterView) -> ClusterView:
+        """Remember which member has answered on which instance: when it is dead, nothing tells."""
+        found = identify(view, self._join)
+        if found.contradictions:
+            return view
+        heard = {
+            instance_id: member.id
+            for instance_id, member in found.members.items()
+            if member.status and view.recorded.get(instance_id) != member.id
+        }
+        for instance_id, member_id in heard.items():
+            self._journal.record_member(instance_id, member_id)
+        return replace(view, recorded={**view.recorded, **heard})
 
     def _probe(self, addresses: Mapping[str, bool]) -> Answers:
         """Ask members for their status at the same time; True tells those that are just starting.
@@ -180,6 +199,12 @@ class Observer:
         further = self._probe({one.host: False for one in members.members if one.host not in asked})
         reports = {**answers.reports, **further.reports}
         alarmed = lister.alarms()
+        # Where instances join by their own means, a peer URL may hold a name of the instance.
+        homes = {
+            one.member_id: address
+            for address, one in answers.reports.items()
+            if self._join is Join.INSTANCE
+        }
         return replace(
             view,
             quorate=True,
@@ -188,8 +213,10 @@ class Observer:
             members=tuple(
                 replace(
                     member,
+                    host=homes.get(member.id, member.host),
                     status=report.status
-                    if (report := reports.get(member.host)) and report.member_id == member.id
+                    if (report := reports.get(homes.get(member.id, member.host)))
+                    and report.member_id == member.id
                     else None,
                     alarmed=member.id in alarmed,
                 )
@@ -225,24 +252,33 @@ def _leads(report: StatusReport) -> bool:
     return report.status.leader == report.member_id
 
 
-def _waiting(view: ClusterView, records: Records) -> list[str]:
+def _waiting(view: ClusterView, records: Records, join: Join = Join.LEARNER) -> list[str]:
     """What waits: instances held or going, newcomers, and the silent without an instance.
 
-    A newcomer is a learner, or a voter whose instance is still held at its launch.
+    A newcomer is a learner, or a voter whose instance is still held at its launch; or, where instances
+    join by their own means, one in service that is still to join.
     """
     held = [one.id for one in view.instances if one.held or one.leaving]
+    own_join = join is Join.INSTANCE
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
-        return [*held, *(key for key in records.first_seen if key.isdecimal())]
-    identities = identify(view)
+        known = [key for key in records.first_seen if key.isdecimal()]
+        present = [one.id for one in view.instances if one.id in records.first_seen]
+        return list(dict.fromkeys([*held, *known, *(present if own_join else [])]))
+    identities = identify(view, join)
     gone = [orphan for orphan in identities.orphans if orphan.status is None]
     launched = [
         member
         for one in view.instances
         if one.launch_waits and (member := identities.members.get(one.id))
     ]
+    joining = [
+        one.id
+        for one in view.instances
+        if own_join and one.state == "InService" and one.id not in identities.members
+    ]
     learners = [member for member in view.members if member.learner]
-    return [*held, *{str(member.id) for member in (*gone, *launched, *learners)}]
+    return [*held, *joining, *{str(member.id) for member in (*gone, *launched, *learners)}]
 
 
 def progress(view: ClusterView, records: Records) -> tuple[str, int] | None:

@@ -16,7 +16,8 @@ in an order that puts what ends a change before what begins one:
 11. retained instances that are replaced are terminated;
 12. a snapshot that is due is taken.
 
-With snapshots, one comes before each removal of a voter, and before the last one is let go.
+With snapshots, one comes before each removal of a voter, and before the last one is let go. Where
+instances bring their own members in, `own_join` takes the place of what is done for that.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from . import own_join
 from .guard import guard
 from .model import (
     Action,
@@ -35,6 +37,7 @@ from .model import (
     HandOverJoin,
     HookResult,
     Instance,
+    Join,
     JoinConfiguration,
     Member,
     OnSnapshotFailure,
@@ -119,6 +122,7 @@ class _Planner(Situation):
     def __init__(self, view: ClusterView, policy: Policy, now: float) -> None:
         super().__init__(view, policy, now)
         self.held_back: list[str] = []
+        self.own_join = policy.join is Join.INSTANCE
 
     # How a decision is made
 
@@ -129,11 +133,10 @@ class _Planner(Situation):
         """The first rule that has something to say decides."""
         if self.view.foreign:
             addresses = ", ".join(self.view.foreign)
-            return self.say(
-                Stop(),
-                f"{addresses} answered with another cluster id than the recorded one: "
-                "this is not our cluster",
-            )
+            why = "answered with another cluster id than the recorded one: this is not our cluster"
+            if self.view.seed is None:
+                why = "do not belong to one cluster, and none is recorded yet"
+            return self.say(Stop(), f"{addresses} {why}")
         if self.view.seed is None or not self.view.seed.created:
             return self.bring_to_life(self.view.seed)
         if not self.view.quorate:
@@ -194,6 +197,8 @@ class _Planner(Situation):
         for instance in self.view.instances:
             if instance.held and (instance.leaving or instance.replaces_root):
                 return self.let_go(instance, "the cluster has not come to life yet")
+        if self.own_join:
+            return self.say(*own_join.wait_for_the_first(self))
         return self.wait_for_seed(chosen) if chosen else self.choose_seed(seed, serving)
 
     def choose_seed(self, seed: Seed | None, serving: list[str]) -> Decision:
@@ -422,7 +427,7 @@ class _Planner(Situation):
         return self.leader is not None and self.leader.id == member.id
 
     def remove_the_dead(self) -> Decision | None:
-        if self.view.learner:
+        if own_join.awaited(self) if self.own_join else self.view.learner:
             return None
         for instance in self.view.instances:
             member = self.member(instance)
@@ -436,6 +441,9 @@ class _Planner(Situation):
         return None
 
     def bring_in_the_learner(self) -> Decision | None:
+        if self.own_join:
+            proposal = own_join.settle_the_learners(self, self.held_back)
+            return self.say(*proposal) if proposal else None
         learner = self.view.learner
         if learner is None:
             return None
@@ -638,6 +646,9 @@ class _Planner(Situation):
         )
 
     def add_a_learner(self) -> Decision | None:
+        if self.own_join:
+            own_join.name_those_on_their_way(self, self.held_back)
+            return None
         taken = {orphan.host: orphan for orphan in self.identities.orphans}
         # Another member would lower what the cluster survives, and etcd refuses it: "unhealthy
         # cluster", as long as a voter is not connected (measured on etcd 3.5.30).

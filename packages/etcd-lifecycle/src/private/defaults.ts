@@ -1,6 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { EtcdJoin } from '../etcd-join';
 import type { EtcdLifecycleProps } from '../etcd-lifecycle-props';
 import { EtcdRemovalAtDeadline } from '../etcd-removal';
 import { EtcdTls } from '../etcd-tls';
@@ -29,6 +30,7 @@ export function settle(props: EtcdLifecycleProps) {
   return {
     ...given,
     tls: props.tls ?? EtcdTls.none(),
+    join: props.join ?? EtcdJoin.learner(),
     clientPort: ports?.client ?? DEFAULTS.clientPort,
     peerPort: ports?.peer ?? DEFAULTS.peerPort,
     heartbeatTimeout: props.heartbeatTimeout ?? DEFAULTS.heartbeatTimeout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cluster_views import NOW
@@ -10,10 +11,12 @@ from etcd_lifecycle.model import (
     CompleteHook,
     HandOverJoin,
     HookResult,
+    Join,
     NoticeKind,
     OnSnapshotFailure,
     Promote,
     RemoveMember,
+    SeedCluster,
     TakeSnapshot,
     TransferLeadership,
     Transition,
@@ -30,7 +33,38 @@ def violations(
     view: ClusterView, decision: Decision, policy: Policy, now: float = NOW
 ) -> list[str]:
     """What is wrong with a decision, in sentences; nothing if it keeps all rules."""
-    return [*_violations(view, decision, policy), *_snapshots(view, decision, policy, now)]
+    rules = _violations(view, decision, policy)
+    if policy.join is Join.INSTANCE:
+        rules = _own_join(view, decision, policy, now)
+    return [*rules, *_snapshots(view, decision, policy, now)]
+
+
+def _own_join(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:
+    """What is different where the instances' own tooling adds members and promotes them."""
+    action = decision.action
+    if isinstance(action, (AddLearner, Promote, HandOverJoin, SeedCluster)):
+        yield "what the instance's own tooling does"
+        return
+    victim = _by_id(view, action.member_id) if isinstance(action, RemoveMember) else None
+    awaited = [one for one in view.members if one.learner and _waits(view, one, policy, now)]
+    if victim in awaited:
+        yield "the removal of a learner that its instance may be about to promote"
+    # A learner on whom nobody waits (any more) is as good as none.
+    settled = decision.reason.startswith("settled")
+    members = (
+        view.members if awaited or settled else (*view.voters, *[victim] * (victim is not None))
+    )
+    seen = replace(view, members=tuple(dict.fromkeys(members)))
+    yield from _violations(seen, decision, policy)
+
+
+def _waits(view: ClusterView, learner: Member, policy: Policy, now: float) -> bool:
+    """Whether a learner has time left to be promoted, by the tooling of an instance that stays."""
+    one = owner(view, learner)
+    age = now - view.first_seen.get(str(learner.id), now)
+    if one is None:
+        return age <= (policy.stale_grace if learner.status is None else policy.launch_deadline)
+    return stays(view, learner) and age <= policy.launch_deadline
 
 
 def _snapshots(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,6 +14,7 @@ from etcd_lifecycle.handler import (
     SECRET_SECONDS,
     ConfigurationError,
     Function,
+    MalformedEventError,
     Settings,
     SnapshotSettings,
     read_certificate,
@@ -20,6 +22,7 @@ from etcd_lifecycle.handler import (
 )
 from etcd_lifecycle.model import (
     AtDeadline,
+    Join,
     NoticeKind,
     OnSnapshotFailure,
     Policy,
@@ -82,6 +85,32 @@ def test_every_choice_is_read():
         stale_grace=13,
         peer_port=12380,
     )
+
+
+def test_instances_that_join_by_their_own_means_are_told_nothing():
+    needless = {
+        "QUORATE_LAUNCH_HOOK",
+        "QUORATE_PARAMETER_PREFIX",
+        "QUORATE_DEAD_LETTER_QUEUE_URL",
+    }
+    others = {name: one for name, one in REQUIRED.items() if name not in needless}
+    settings = Settings.read({**others, "QUORATE_JOIN": "instance"})
+
+    assert settings.policy == Policy(join=Join.INSTANCE)
+    assert settings.hooks == {Transition.TERMINATING: "terminating"}
+    assert settings.dead_letter_queue_url is None
+    with pytest.raises(
+        ConfigurationError,
+        match="lacks QUORATE_LAUNCH_HOOK, QUORATE_PARAMETER_PREFIX, QUORATE_DEAD_LETTER_QUEUE_URL",
+    ):
+        Settings.read({**others, "QUORATE_JOIN": "learner"})
+
+
+def test_another_way_to_join_is_refused():
+    with pytest.raises(
+        ConfigurationError, match="QUORATE_JOIN is 'kubeadm', but must be learner or instance"
+    ):
+        Settings.read({**REQUIRED, "QUORATE_JOIN": "kubeadm"})
 
 
 def test_with_a_tls_secret_members_reach_each_other_by_https():
@@ -338,6 +367,12 @@ class Queue:
 
 class TestMessages:
     """What a run does with what it is invoked with."""
+
+    def test_what_is_no_event_fails_where_there_is_no_dead_letter_queue(self, function):
+        function.settings = replace(function.settings, dead_letter_queue_url=None)
+
+        with pytest.raises(MalformedEventError):
+            function.handle({"source": "aws.autoscaling", "detail": []}, "run", 60.0)
 
     @pytest.mark.parametrize(
         ("event", "buried"),

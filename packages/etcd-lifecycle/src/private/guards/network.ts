@@ -54,7 +54,7 @@ export function guardEndpoints(scope: IConstruct, settings: Settings): void {
 }
 
 /** The services that the function calls, as they are named in the names of their endpoints. */
-export function servicesOf({ tls, auth, snapshots }: Settings): string[] {
+export function servicesOf({ tls, auth, snapshots, join }: Settings): string[] {
   return [
     'autoscaling',
     'dynamodb',
@@ -62,7 +62,7 @@ export function servicesOf({ tls, auth, snapshots }: Settings): string[] {
     ...(snapshots ? ['s3'] : []),
     ...(tls.secret || auth ? ['secretsmanager'] : []),
     'sqs',
-    'ssm',
+    ...(join.managedByInstance ? [] : ['ssm']),
   ];
 }
 
