@@ -9,7 +9,7 @@ import { ownGroup } from '../members';
  * A group that was made elsewhere: what is needed to work with it, and what nobody can look at here.
  */
 export function guardImportedGroup(scope: IConstruct, settings: Settings): void {
-  const { autoScalingGroup, members, replacementFirst, atDeadline } = settings;
+  const { autoScalingGroup, members, replacementFirst, atDeadline, join } = settings;
   if (ownGroup(autoScalingGroup)) {
     if (members) {
       refuse(
@@ -46,7 +46,7 @@ export function guardImportedGroup(scope: IConstruct, settings: Settings): void 
     `the group ${nameOf(scope, settings)} is imported, so that it is neither judged nor changed: ` +
       todo.join('; '),
   );
-  if (!members.role) {
+  if (!members.role && !join.managedByInstance) {
     const needed = ['ssm:GetParameter below the parameters of the cluster'];
     warn(
       scope,
