@@ -99,6 +99,16 @@ class RecordedDeployment {
     }
   }
 
+  /** Waits until all instances are in service. */
+  async inService(size: number): Promise<void> {
+    await this.waitUntil(
+      `${size} instances are in service and no other is left`,
+      (instances) =>
+        instances.length === size &&
+        instances.every(({ lifecycleState }) => lifecycleState === 'InService'),
+    );
+  }
+
   /** Waits until the function has made such a call. */
   async called(operation: string): Promise<void> {
     await this.waitUntil(`the function calls ${operation}`, () =>
@@ -169,7 +179,7 @@ describe('with every option', () => {
     // A new configuration ends a run, whose message comes back after this rather than after 70 s.
     await deployment.setVisibilityTimeout(5);
     deployment.startTicks(1);
-    await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
+    await recorded.inService(SIZE);
     await recorded.called('DeleteObjects');
     await deployment.send('nonsense');
     await recorded.called('SendMessage');
@@ -221,11 +231,14 @@ describe('with every option', () => {
     const replacement = booted(deployment.instances());
     deployment.autoScaling.killInstanceProcesses(replacement?.instanceId ?? '');
     deployment.startTicks(1);
-    await recorded.waitUntil('the instance is retained', (instances) =>
-      instances.some(({ lifecycleState }) => lifecycleState === 'Terminating:Retained'),
+    await recorded.waitUntil(
+      'the instance is retained, and its dead replacement given up',
+      (instances) =>
+        instances.some(({ lifecycleState }) => lifecycleState === 'Terminating:Retained') &&
+        instances.every(({ instanceId }) => instanceId !== replacement?.instanceId),
     );
     await lambda.configure({});
-    await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
+    await recorded.inService(SIZE);
     await recorded.called('TerminateInstanceInAutoScalingGroup');
   }
 
@@ -244,7 +257,7 @@ describe('with every option', () => {
       ...['--unreachable-are-lost', '--yes'],
     );
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-    await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
+    await recorded.inService(SIZE);
   }
 
   test.each([FUNCTION, MEMBER] as const)('%s may do all that is done with it', (role) => {
@@ -323,7 +336,7 @@ describe('with no option', () => {
     recorded = await RecordedDeployment.start({ size: 1, baseAddress: '127.0.71.2' });
     const { deployment } = recorded;
     deployment.startTicks(1);
-    await deployment.waitUntilInService(1, PATIENCE_SECONDS);
+    await recorded.inService(1);
     await deployment.send('nonsense');
     await recorded.replace();
   });
