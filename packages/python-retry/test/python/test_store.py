@@ -164,10 +164,10 @@ def test_a_late_failure_does_not_move_the_opening_time():
     fleet = Fleet(2, threshold=1)
     late = fleet.breakers[1].acquire()
     fleet.trip(0)
-    opened_at = fleet.store.items["inventory"][1]["opened_at"]
+    opening = fleet.store.items["inventory"][1]["waits"]
     fleet.world.advance(30)
     late.failure()
-    assert fleet.store.items["inventory"][1]["opened_at"] == opened_at
+    assert fleet.store.items["inventory"][1]["waits"] == opening
     assert fleet.breakers[1].retry_after == 30.0
 
 
