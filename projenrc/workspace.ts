@@ -333,7 +333,7 @@ export class Workspace extends javascript.NodeProject {
   private addBenchmarks(): void {
     this.addTask('bench:python-retry', {
       description: 'Compare python-retry with other packages, and write bench/results',
-      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts', receiveArgs: true }],
     });
     this.addTask('bench:etcd-lifecycle', {
       description: 'Measure the engine on real etcd, and write bench/results and the README',
@@ -342,6 +342,12 @@ export class Workspace extends javascript.NodeProject {
         { exec: SETUP },
         { exec: 'node --import tsx bench/etcd-lifecycle/main.ts', receiveArgs: true },
       ],
+    });
+    this.addTask('bench:synth', {
+      description:
+        'Measure what the construct adds to a synthesis, imports and sizes; write bench/results',
+      env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/synth/main.ts', receiveArgs: true }],
     });
   }
 

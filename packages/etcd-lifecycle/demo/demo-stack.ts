@@ -16,6 +16,7 @@ import {
   type BootstrapTlsFiles,
   EtcdAuth,
   EtcdLifecycle,
+  type EtcdRemoval,
   type EtcdSnapshots,
   EtcdTls,
 } from '../src';
@@ -46,6 +47,8 @@ export interface DemoStackProps {
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
   readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
+  /** How members leave; as the construct has it by default. */
+  readonly removal?: EtcdRemoval;
   /**
    * The shell command that an instance starts etcd with.
    * @default - etcd in place of the shell
@@ -94,6 +97,7 @@ export class DemoStack extends Stack {
       tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
       auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
+      removal: props.removal,
       snapshots: props.snapshots && {
         ...props.snapshots,
         bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),

@@ -3,6 +3,7 @@ export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
+export type { EtcdMembers } from './etcd-members';
 export { ETCD_METRICS_NAMESPACE, EtcdMetrics } from './etcd-metrics';
 export type { EtcdPorts } from './etcd-ports';
 export { type EtcdRemoval, EtcdRemovalAtDeadline } from './etcd-removal';

@@ -3,6 +3,7 @@ import type { IConstruct } from 'constructs';
 import { EtcdRemovalAtDeadline } from '../etcd-removal';
 import type { Settings } from './defaults';
 import { refuse } from './findings';
+import { ownGroup } from './members';
 
 /** Makes the group work as the removal of members asks for. */
 export function prepareGroup(
@@ -31,6 +32,14 @@ function launchBeforeTerminate(group: CfnAutoScalingGroup): void {
     // One more than it wants, since members join one at a time anyhow.
     maxHealthyPercentage: desired > 0 ? Math.min(200, 100 + Math.ceil(100 / desired)) : 200,
   };
+}
+
+/** Whether the group may retain instances: by the props, or since it was told so before. */
+export function mayRetain({ autoScalingGroup, atDeadline }: Settings): boolean {
+  return (
+    atDeadline === EtcdRemovalAtDeadline.RETAIN ||
+    ownGroup(autoScalingGroup)?.resource.instanceLifecyclePolicy !== undefined
+  );
 }
 
 function retain(scope: IConstruct, group: CfnAutoScalingGroup): void {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import queue
 import threading
@@ -11,6 +12,7 @@ import threading
 from python_retry import (
     CircuitBreaker,
     CircuitOpenError,
+    DynamoDBStore,
     Permit,
     ResultRejectedError,
     RetryBudget,
@@ -181,6 +183,26 @@ def test_generators_are_refused_like_coroutines():
         retry_with_backoff(lines, "lines")
     with raises(TypeError, "generator"):
         retry_with_circuit_breaker(lines, "lines", CircuitBreaker())
+
+
+def test_whatever_has_only_begun_its_work_is_refused_and_a_probe_gives_its_permit_back():
+    class Later:
+        def __await__(self):
+            yield
+
+    async def stream():
+        yield 1
+
+    for pending in (Later, stream, lambda: (n for n in [1])):
+        world = World()
+        breaker = opened(world)
+        world.advance(60)
+        with raises(TypeError, "an awaitable or a generator"):
+            retry_call(pending, circuit_breaker=breaker, **world.options)
+        assert breaker.state == "HALF_OPEN"
+        with raises(TypeError, "an awaitable or a generator"):
+            breaker.call(pending)
+        assert breaker.call(lambda: "ok") == "ok"
 
 
 # --- deadline -------------------------------------------------------------------------------------
@@ -448,6 +470,25 @@ def test_a_hook_that_fails_gives_the_permit_back():
             Script(OSError), circuit_breaker=breaker, classify=lambda _: 1 / 0, **world.options
         )
     assert breaker.can_execute()
+
+
+def test_whichever_hook_fails_its_error_comes_out_and_nothing_is_counted():
+    def fails(*_):
+        raise ZeroDivisionError
+
+    for hook in ("is_retriable", "classify", "retry_after", "retry_result", "jitter"):
+        world = World()
+        breaker = CircuitBreaker(1, **world.clocks)
+        operation = Script("value" if hook == "retry_result" else OSError)
+        with raises(ZeroDivisionError):
+            retry_call(
+                operation,
+                circuit_breaker=breaker,
+                breaker_scope="call",
+                **{hook: fails},
+                **world.options,
+            )
+        assert (operation.calls, world.sleeps, breaker.state) == (1, [], "CLOSED"), hook
 
 
 def test_retry_after_hook_sets_the_delay_within_the_deadline():
@@ -741,6 +782,35 @@ def test_mode_metrics_only_refuses_nothing_but_keeps_the_state():
     assert operation.calls == 7  # a probe that fails is retried too: nothing is influenced
 
 
+# --- logging --------------------------------------------------------------------------------------
+
+
+def test_each_event_is_logged_at_the_level_that_is_documented():
+    world = World()
+    breaker = CircuitBreaker(2, 60, name="inventory", **world.clocks)
+    options = {"circuit_breaker": breaker, **world.options}
+    with logs() as lines:
+        retry_call(Script("ok"), "fetch", **options)
+        assert lines == []
+        with raises(OSError):
+            retry_call(Script(OSError("x")), "fetch", **options)
+        with raises(CircuitOpenError):
+            retry_call(Script("ok"), "fetch", **options)
+        world.advance(60)
+        retry_call(Script("ok"), "fetch", **options)
+    assert lines == [
+        ("WARNING", "fetch: attempt 1 of 3 failed, the next is in 5.000 s: OSError('x')"),
+        ("WARNING", "circuit inventory: CLOSED -> OPEN"),
+        (
+            "ERROR",
+            "fetch: gave up after 2 of 3 attempts in 5.000 s: the circuit is open: OSError('x')",
+        ),
+        ("INFO", "fetch: not called: circuit 'inventory' is open; retry after 60.000 s"),
+        ("INFO", "circuit inventory: OPEN -> HALF_OPEN"),
+        ("INFO", "circuit inventory: HALF_OPEN -> CLOSED"),
+    ]
+
+
 # --- listeners ------------------------------------------------------------------------------------
 
 
@@ -799,6 +869,17 @@ def test_emf_lines_are_written_at_transitions_and_exhaustion_only():
     assert exhausted_line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Operation"]]
     assert (exhausted_line["Operation"], exhausted_line["RetryExhausted"]) == ("fetch", 1)
     assert isinstance(exhausted_line["_aws"]["Timestamp"], int)
+
+
+def test_an_emf_line_is_one_line_on_standard_output():
+    world = World()
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        breaker = CircuitBreaker(1, name="two\nlines", listener=emf_listener("N"), **world.clocks)
+        breaker.record_success()
+        breaker.record_failure()
+    (line,) = output.getvalue().splitlines()
+    assert json.loads(line)["Circuit"] == "two\nlines"
 
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -882,6 +963,68 @@ def test_a_cancelled_probe_gives_its_permit_back():
 
     asyncio.run(scenario())
     assert breaker.state == "HALF_OPEN"
+
+
+def test_a_cancellation_ends_a_wait_at_once_and_says_nothing_of_the_dependency():
+    for scope in ("call", "attempt"):
+        world = World()
+        breaker = CircuitBreaker(2, **world.clocks)
+        operation = Script(OSError)
+
+        async def scenario(breaker=breaker, operation=operation, scope=scope):
+            waiting = asyncio.Event()
+
+            async def sleep(_):
+                waiting.set()
+                await asyncio.sleep(WAIT)
+
+            async def fails():
+                return operation()
+
+            call = async_retry_call(
+                fails, circuit_breaker=breaker, breaker_scope=scope, sleep=sleep, base_delay=1
+            )
+            task = asyncio.ensure_future(call)
+            await waiting.wait()
+            task.cancel()
+            with raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(scenario())
+        assert operation.calls == 1
+        # The call as a whole was ignored; of single attempts the one that failed has counted.
+        breaker.record_failure()
+        assert breaker.state == ("CLOSED" if scope == "call" else "OPEN")
+
+
+def test_the_asynchronous_twin_heeds_circuit_deadline_and_budget():
+    world = World()
+    made = []
+
+    async def fails():
+        made.append(1)
+        raise OSError("real")
+
+    async def sleep(seconds):
+        world.sleep(seconds)
+
+    options = {**world.options, "sleep": sleep}
+    with raises(OSError, "real"):
+        asyncio.run(async_retry_call(fails, timeout=5, **options))
+    assert (len(made), world.sleeps) == (1, [])
+    budget = RetryBudget(1, 0)
+    for _ in range(2):
+        with raises(OSError, "real"):
+            asyncio.run(async_retry_call(fails, max_retries=2, budget=budget, **options))
+    assert (len(made), world.sleeps) == (4, [5.0])
+    breaker = opened(world)
+    with raises(CircuitOpenError):
+        asyncio.run(async_retry_call(fails, circuit_breaker=breaker, **options))
+    assert len(made) == 4
+    world.advance(60)
+    with raises(OSError, "real"):
+        asyncio.run(async_retry_call(fails, circuit_breaker=breaker, **options))
+    assert (len(made), breaker.state) == (5, "OPEN")  # a probe is attempted once
 
 
 def test_tasks_that_share_a_thread_keep_their_permits_apart():
@@ -981,6 +1124,16 @@ def test_bad_arguments_are_refused_and_named():
             RetryBudget(*arguments)
     with raises(ValueError, "namespace"):
         emf_listener("")
+    # Before boto3 is looked for.
+    for arguments, kind, text in (
+        (("",), ValueError, "table"),
+        ((7,), ValueError, "table"),
+        (("circuits", None, 0), ValueError, "timeout"),
+        (("circuits", None, True), TypeError, "timeout"),
+    ):
+        table, *rest = arguments
+        with raises(kind, text):
+            DynamoDBStore(table, *rest[:1], **({"timeout": rest[1]} if rest else {}))
 
 
 def test_a_refused_call_names_the_seconds_that_the_clock_which_says_more_leaves():

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 
 from python_retry import CircuitBreaker, CircuitOpenError, retry_call
 from retry_support import Script, World, logs, raises
+from stored_state import opened_at, phase_of, tickets_of
 
 
 class MemoryStore:
@@ -71,7 +73,7 @@ class Fleet:
 
     @property
     def stored(self):
-        return self.store.items["inventory"][1]["phase"]
+        return phase_of(self.store.items["inventory"][1])
 
 
 def test_healthy_calls_cost_no_write_and_reads_are_cached():
@@ -128,6 +130,19 @@ def test_one_probe_for_the_whole_fleet():
     assert all(breaker.acquire() for breaker in fleet.breakers)
 
 
+def test_copies_of_a_process_name_their_probes_apart():
+    fleet = Fleet(1)
+    fleet.trip()
+    fleet.world.advance(60)
+    tickets = []
+    for _ in range(2):
+        random.seed(7)  # as two environments that were restored from one snapshot
+        probe = fleet.breakers[0].acquire()
+        tickets += tickets_of(fleet.store.items["inventory"][1])
+        probe.ignore()
+    assert len(set(tickets)) == 2
+
+
 def test_losing_the_race_for_the_probe_adopts_the_winners_view_at_once():
     fleet = Fleet(2, store_ttl=10_000)
     fleet.trip()
@@ -164,10 +179,10 @@ def test_a_late_failure_does_not_move_the_opening_time():
     fleet = Fleet(2, threshold=1)
     late = fleet.breakers[1].acquire()
     fleet.trip(0)
-    opening = fleet.store.items["inventory"][1]["waits"]
+    opened = opened_at(fleet.store.items["inventory"][1])
     fleet.world.advance(30)
     late.failure()
-    assert fleet.store.items["inventory"][1]["waits"] == opening
+    assert opened_at(fleet.store.items["inventory"][1]) == opened
     assert fleet.breakers[1].retry_after == 30.0
 
 
