@@ -252,8 +252,8 @@ class Journal:
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
-                if "lag" in item:
-                    lags[key.removeprefix(_SEEN)] = int(item["lag"]["N"])
+                if "behind" in item:
+                    lags[key.removeprefix(_SEEN)] = int(item["behind"]["N"])
             elif key.startswith(_NOTICE):
                 notices[key.removeprefix(_NOTICE)] = Notice(
                     NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
@@ -473,7 +473,7 @@ class Journal:
         """
         self._items.update(
             _SEEN + key,
-            "SET since = :now, lag = :lag",
+            "SET since = :now, behind = :lag",  # "lag" is a reserved word
             {":now": _number(now), ":lag": _integer(lag)},
         )
 
