@@ -33,6 +33,7 @@ from .model import (
     AddLearner,
     CompleteHook,
     HandOverJoin,
+    PrepareRemoval,
     Promote,
     RecordCluster,
     RemoveMember,
@@ -181,8 +182,8 @@ class Actor:
                 return self._complete(action, view)
             case TerminateRetained():
                 return self._terminate(action)
-            case Wait() | Stop() | TakeSnapshot():
-                # Snapshots are taken by `Snapshots`, which needs to know of the run's time.
+            case Wait() | Stop() | TakeSnapshot() | PrepareRemoval():
+                # What may take long is done by `Snapshots` and `Preparations`, who know the run's time.
                 raise ValueError(f"{type(action).__name__} is nothing to carry out here")
         return DONE
 
@@ -208,6 +209,9 @@ class Actor:
 
     def _complete(self, action: CompleteHook, view: ClusterView) -> Outcome:
         instance = view.instance(action.instance_id)
+        if action.instance_id in view.preparations:
+            # It may come back from the warm pool, and go once more.
+            self._journal.forget_preparation(action.instance_id)
         if instance and len(instance.hooks) > 1:
             # It does not say which of our hooks holds it, and comes to no end here.
             released = [

@@ -20,6 +20,9 @@ from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .certificate import earliest_end
 from .dependency import Dependency
+from .environment import ConfigurationError
+from .environment import read_choice as _choice
+from .environment import read_number as _number
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
@@ -27,13 +30,19 @@ from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .operations import Operations, operation_of
+from .preparation import HandOverCommand, HandOverFunction, Preparations
+from .preparation_settings import (
+    PreparationSettings,
+    read_preparation_policy,
+    read_preparation_settings,
+)
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from .events import Message
     from .model import NoticeKind
@@ -52,10 +61,6 @@ _REQUIRED = (
 
 SECRET_SECONDS = 300.0
 """How long secrets are used before they are read again, so that new ones are taken up."""
-
-
-class ConfigurationError(Exception):
-    """The function's environment, or its secret, does not say what it needs to know."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ class Settings:
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
         snapshots: Where snapshots go; None: none are taken.
+        preparation: Who is asked to hand over before a removal; None: nobody. The policy for it is
+            that of `read_preparation_policy`.
     """
 
     cluster: str
@@ -110,6 +117,7 @@ class Settings:
     lease_seconds: float
     policy: Policy
     snapshots: SnapshotSettings | None = None
+    preparation: PreparationSettings | None = None
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -159,32 +167,11 @@ class Settings:
                 peer_scheme="https" if tls_secret else "http",
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
                 snapshots=_read_snapshot_policy(environment),
+                preparation=read_preparation_policy(environment),
             ),
             snapshots=_read_snapshot_settings(environment),
+            preparation=read_preparation_settings(environment),
         )
-
-
-def _number(
-    environment: Mapping[str, str], name: str, default: float, most: float = float("inf")
-) -> float:
-    """Read a number of 0 or more; an absent or empty variable is the default."""
-    text = environment.get(name) or str(default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value <= most or value == float("inf"):
-        span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
-        raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
-    return value
-
-
-def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    """Read one of several words; an absent or empty variable is the first of them."""
-    text = environment.get(name) or choices[0]
-    if text not in choices:
-        raise ConfigurationError(f"{name} is {text!r}, but must be {' or '.join(choices)}")
-    return text
 
 
 def _read_snapshot_policy(environment: Mapping[str, str]) -> SnapshotPolicy | None:
@@ -251,6 +238,7 @@ class Function:
             self._clients.ssm,
             self._depend_on("SSM"),
         )
+        self._preparations = self._make_preparations()
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
@@ -274,6 +262,23 @@ class Function:
             self._depend_on("S3"),
         )
 
+    def _make_preparations(self) -> Preparations | None:
+        settings, policy = self.settings.preparation, self.settings.policy.preparation
+        if settings is None or policy is None:
+            return None
+        means: HandOverFunction | HandOverCommand
+        if settings.function:
+            means = HandOverFunction(
+                settings.function, self._clients.invoker, self._depend_on("Lambda")
+            )
+        else:
+            means = HandOverCommand(
+                settings.commands, self._clients.ssm, self._depend_on("SSM Run Command")
+            )
+        return Preparations(
+            means, self._journal, self.telemetry, self.settings.cluster, policy.timeout
+        )
+
     def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
         if self._store is None or self.settings.snapshots is None:
             return None
@@ -293,12 +298,20 @@ class Function:
         endpoints = self._endpoints
         return Reconciler(
             group=self._group,
-            observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
+            observer=Observer(
+                settings.cluster,
+                self._group,
+                self._journal,
+                self._joins,
+                endpoints,
+                preparations=self._preparations,
+            ),
             actor=Actor(self._group, self._journal, self._joins, endpoints, settings.policy),
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
             snapshots=self._make_snapshots(endpoints),
+            preparations=self._preparations,
             lease_seconds=settings.lease_seconds,
         )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
     from .join import JoinParameters
     from .journal import Journal, Records
+    from .preparation import Preparations
 
 MAX_PARALLEL_PROBES = 16
 """Members asked at the same time: one that hangs costs one time-out, and so do several."""
@@ -40,13 +41,15 @@ class Answers:
 class Observer:
     """Everything that is looked at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that is looked at
         self,
         cluster: str,
         group: AutoScalingGroup,
         journal: Journal,
         joins: JoinParameters,
         endpoints: EtcdEndpoints,
+        *,
+        preparations: Preparations | None = None,
     ) -> None:
         """Take what is to be looked at.
 
@@ -56,12 +59,14 @@ class Observer:
             journal: What was recorded.
             joins: The join configurations handed over.
             endpoints: The way to a member by its address.
+            preparations: What is done before removals, if something is.
         """
         self._cluster = cluster
         self._group = group
         self._journal = journal
         self._joins = joins
         self._endpoints = endpoints
+        self._preparations = preparations
 
     def look(self, group: GroupDescription, now: float) -> ClusterView:
         """Look at the cluster, and change nothing at all: what waits is not remembered either.
@@ -121,6 +126,9 @@ class Observer:
             notices=records.notices,
             override=records.override,
             retains=retains,
+            preparations=self._preparations.follow(records.preparations)
+            if self._preparations
+            else {},
             joins=self._joins.read([one.id for one in instances if one.launch_waits]),
         )
         if not view.foreign:

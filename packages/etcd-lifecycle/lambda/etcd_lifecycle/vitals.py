@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .guard import guard
+from .preparation_rule import preparation_failed
 from .situation import Situation
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ class Vitals:
         oldest_learner: Seconds since the learner was first seen; 0 if there is none.
         refusals: How many voters are to go, or are gone, and cannot be removed safely.
         snapshot_age: Seconds since the last snapshot was stored; None if none was, or none is wanted.
+        preparation_failures: How many instances are to go and did not hand over what they had to;
+            None if nothing is to be handed over.
     """
 
     oldest_learner: float
     refusals: int
     snapshot_age: float | None
+    preparation_failures: int | None = None
 
 
 def take_vitals(view: ClusterView, policy: Policy, now: float) -> Vitals:
@@ -41,6 +45,9 @@ def take_vitals(view: ClusterView, policy: Policy, now: float) -> Vitals:
         oldest_learner=max(learners, default=0.0),
         refusals=_refusals(situation),
         snapshot_age=now - view.snapshot.stored if policy.snapshots and view.snapshot else None,
+        preparation_failures=sum(preparation_failed(situation, one) for one in view.instances)
+        if policy.preparation
+        else None,
     )
 
 
