@@ -15,6 +15,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import {
   type BootstrapTlsFiles,
   EtcdAuth,
+  type EtcdBeforeRemoval,
   EtcdLifecycle,
   type EtcdSnapshots,
   EtcdTls,
@@ -46,6 +47,11 @@ export interface DemoStackProps {
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
   readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
+  /**
+   * What is done before a removal, which may be by a function that it adds to the stack.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: (stack: Stack) => EtcdBeforeRemoval;
   /**
    * The shell command that an instance starts etcd with.
    * @default - etcd in place of the shell
@@ -94,13 +100,16 @@ export class DemoStack extends Stack {
       tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
       auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
+      beforeRemoval: props.beforeRemoval?.(this),
       snapshots: props.snapshots && {
         ...props.snapshots,
         bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),
       },
     });
-    // Its endpoints are on this machine.
-    Annotations.of(this.lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noWayToAws');
+    // Its endpoints, and the agents of its instances, are on this machine.
+    for (const id of ['noWayToAws', 'noSsmAgent']) {
+      Annotations.of(this.lifecycle).acknowledgeWarning(`@quorate/etcd-lifecycle:${id}`);
+    }
     autoScalingGroup.addUserData(
       ...this.lifecycle.bootstrapCommands({
         dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,

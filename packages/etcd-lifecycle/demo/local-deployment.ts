@@ -19,6 +19,7 @@ import {
   eventBridgeSink,
   LocalAutoScaling,
   type LocalInstance,
+  LocalRunCommand,
   loopbackAddresses,
   Ministack,
   resolveEtcd,
@@ -77,6 +78,16 @@ export interface LocalDeploymentProps {
    * @default - none are taken
    */
   readonly snapshots?: DemoStackProps['snapshots'];
+  /**
+   * What is done before a removal.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: DemoStackProps['beforeRemoval'];
+  /**
+   * Whether commands of SSM Run Command are run, as processes of the instances.
+   * @default false
+   */
+  readonly runsCommands?: boolean;
   /**
    * The shell command that an instance starts etcd with.
    * @default - etcd in place of the shell
@@ -160,6 +171,7 @@ export class LocalDeployment {
   private functionLog: FunctionLog | undefined;
   private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
+  private localRunCommand: LocalRunCommand | undefined;
   private deployed: CdkDeployment | undefined;
   private sqs: SQSClient | undefined;
   private queueUrl = '';
@@ -201,6 +213,11 @@ export class LocalDeployment {
   /** What the function records. */
   public get journal(): JournalFollower {
     return made(this.journalFollower);
+  }
+
+  /** The commands that were sent to instances. */
+  public get runCommand(): LocalRunCommand {
+    return made(this.localRunCommand);
   }
 
   /** The instances, those on their way included. */
@@ -342,6 +359,7 @@ export class LocalDeployment {
     await this.journalFollower?.stop();
     this.sqs?.destroy();
     await this.autoScaling.stop();
+    await this.localRunCommand?.stop();
     await this.ministack?.stop();
     await this.ownCertificates?.remove();
     if (this.failedTicks.length > 0) {
@@ -364,13 +382,20 @@ export class LocalDeployment {
       auth: props.auth,
       environment: props.environment,
       snapshots: props.snapshots,
+      beforeRemoval: props.beforeRemoval,
       startCommand: props.startCommand,
     });
     app.synth();
     progress('stack synthesized');
 
-    const ministack = await Ministack.start({ environment: this.autoScaling.env() });
+    if (props.runsCommands) {
+      this.localRunCommand = await LocalRunCommand.start({ autoScaling: this.autoScaling });
+    }
+    const ministack = await Ministack.start({
+      environment: { ...this.autoScaling.env(), ...this.localRunCommand?.env() },
+    });
     this.ministack = ministack;
+    this.localRunCommand?.setUpstream(ministack.endpoint);
     props.onEndpoints?.(ministack.endpoint, this.autoScaling.endpoint);
     const bus = eventBridgeSink(ministack);
     this.autoScaling.setEventSink(props.eventSink?.(bus) ?? bus);

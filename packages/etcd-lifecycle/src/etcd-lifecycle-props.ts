@@ -6,6 +6,7 @@ import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
+import type { EtcdBeforeRemoval } from './etcd-before-removal';
 import type { EtcdPorts } from './etcd-ports';
 import type { EtcdRemoval } from './etcd-removal';
 import type { EtcdSnapshots } from './etcd-snapshots';
@@ -31,7 +32,8 @@ export interface EtcdLifecycleProps {
 
   /**
    * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
-   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager, and with snapshots S3.
+   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager, with snapshots S3, and with a function that
+   * is called before a removal Lambda.
    * @default - the private subnets
    */
   readonly vpcSubnets?: SubnetSelection;
@@ -91,6 +93,12 @@ export interface EtcdLifecycleProps {
    * @default - they wait for an hour, and go without it then if a healthy majority remains
    */
   readonly removal?: EtcdRemoval;
+
+  /**
+   * What an instance hands over before its member is removed: a node of Kubernetes is drained, say.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: EtcdBeforeRemoval;
 
   /**
    * How long a launching instance has to become a voter, before it is given up and replaced; at

@@ -15,10 +15,12 @@ import type { EtcdLifecycleProps } from './etcd-lifecycle-props';
 import { EtcdMetrics } from './etcd-metrics';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
 import { addAlarms } from './private/alarms';
+import { beforeRemovalEnvironment, grantBeforeRemoval } from './private/before-removal';
 import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
+import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
 import { guardInputs } from './private/guards/inputs';
@@ -214,6 +216,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     guardInputs(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
+    guardBeforeRemoval(this, this.settings);
     guardGroup(this, this.settings.autoScalingGroup);
     this.guardUniqueness();
     guardSecrecy(this, this.settings);
@@ -226,9 +229,10 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private guardComplete(): void {
-    const { autoScalingGroup } = this.settings;
+    const { autoScalingGroup, beforeRemoval } = this.settings;
     const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     guardCapacity(this, group);
+    guardAgent(this, autoScalingGroup, beforeRemoval?.commands !== undefined);
     guardPurchase(this, autoScalingGroup, group);
     guardWarmPool(this, autoScalingGroup, this.bootstrapped);
     guardEndpoints(this, this.settings);
@@ -278,12 +282,14 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       ...(settings.tls.secret ? { QUORATE_TLS_SECRET: settings.tls.secret.secretArn } : {}),
       ...(settings.auth ? { QUORATE_AUTH_SECRET: settings.auth.secret.secretArn } : {}),
       ...snapshotEnvironment(settings.snapshots),
+      ...beforeRemovalEnvironment(this, settings.beforeRemoval),
       ...settings.environment,
     };
   }
 
   private grantAll(role: Role): void {
-    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
+    const { autoScalingGroup, clusterName, tls, auth, snapshots, beforeRemoval, encryptionKey } =
+      this.settings;
     grantFunction(this, role, {
       autoScalingGroup,
       table: this.table,
@@ -294,6 +300,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
     grantRestores(autoScalingGroup, clusterName, snapshots);
+    grantBeforeRemoval(this, role, autoScalingGroup, beforeRemoval);
     auth?.grantRead(role);
     if (encryptionKey) {
       grantKey(this, role, encryptionKey);

@@ -1,6 +1,11 @@
 export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
 export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
+export {
+  EtcdBeforeRemoval,
+  EtcdBeforeRemovalFailure,
+  type EtcdBeforeRemovalOptions,
+} from './etcd-before-removal';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
 export { ETCD_METRICS_NAMESPACE, EtcdMetrics } from './etcd-metrics';

@@ -54,11 +54,12 @@ export function guardEndpoints(scope: IConstruct, settings: Settings): void {
 }
 
 /** The services that the function calls, as they are named in the names of their endpoints. */
-export function servicesOf({ tls, auth, snapshots }: Settings): string[] {
+export function servicesOf({ tls, auth, snapshots, beforeRemoval }: Settings): string[] {
   return [
     'autoscaling',
     'dynamodb',
     'ec2',
+    ...(beforeRemoval?.fn ? ['lambda'] : []),
     ...(snapshots ? ['s3'] : []),
     ...(tls.secret || auth ? ['secretsmanager'] : []),
     'sqs',
