@@ -9,7 +9,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { EtcdAuth, type EtcdLifecycle, type EtcdLifecycleProps } from '../src';
+import { EtcdAuth, EtcdBeforeRemoval, type EtcdLifecycle, type EtcdLifecycleProps } from '../src';
 import { ClusterStack, newApp } from './cluster-stack';
 
 const REGION = 'eu-central-1';
@@ -63,6 +63,7 @@ describe('the rules of AWS Solutions find nothing in the construct', () => {
         auth: EtcdAuth.fromSecret(new Secret(stack, 'User')),
         encryptionKey: new Key(stack, 'Key'),
         snapshots: { bucket: new Bucket(stack, 'Backups'), interval: Duration.hours(1), keep: 2 },
+        beforeRemoval: EtcdBeforeRemoval.runCommand(['kubectl drain']),
       })),
     ).toEqual(PLANTED);
   }, 120_000);
