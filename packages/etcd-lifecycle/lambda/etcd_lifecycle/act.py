@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoint, EtcdEndpoints
+    from .etcd import EtcdEndpoint
+    from .etcd_access import EtcdAccess
     from .join import JoinParameters
     from .journal import Journal
     from .model import Action, ClusterView, Policy
@@ -116,7 +117,7 @@ class Actor:
         group: AutoScalingGroup,
         journal: Journal,
         joins: JoinParameters,
-        endpoints: EtcdEndpoints,
+        endpoints: EtcdAccess,
         policy: Policy,
     ) -> None:
         """Take what is to be changed.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from .access_settings import read_etcdctl_settings
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
@@ -24,12 +25,15 @@ from .environment import ConfigurationError
 from .environment import read_choice as _choice
 from .environment import read_number as _number
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
+from .etcdctl import ROUND_SECONDS as ETCDCTL_ROUND_SECONDS
+from .etcdctl import EtcdctlEndpoints, EtcdctlSettings
 from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
 from .operations import Operations, operation_of
+from .pace import ROUND_SECONDS
 from .preparation import HandOverCommand, HandOverFunction, Preparations
 from .preparation_settings import (
     PreparationSettings,
@@ -37,6 +41,7 @@ from .preparation_settings import (
     read_preparation_settings,
 )
 from .reconcile import Reconciler
+from .run_command import ShellCommands
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
@@ -44,6 +49,7 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .etcd_access import EtcdAccess
     from .events import Message
     from .model import NoticeKind
 
@@ -96,13 +102,16 @@ class Settings:
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
-            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+            ``QUORATE_LAUNCH_DEADLINE``, ``QUORATE_STALE_GRACE`` and ``QUORATE_PEER_SCHEME``
+            (``https`` with a secret for TLS, else ``http``); see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
         snapshots: Where snapshots go; None: none are taken.
         preparation: Who is asked to hand over before a removal; None: nobody. The policy for it is
             that of `read_preparation_policy`.
+        etcdctl: ``QUORATE_ETCDCTL``: how etcdctl is called on the instances; None: members are reached
+            by the network.
     """
 
     cluster: str
@@ -118,6 +127,7 @@ class Settings:
     policy: Policy
     snapshots: SnapshotSettings | None = None
     preparation: PreparationSettings | None = None
+    etcdctl: EtcdctlSettings | None = None
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -164,13 +174,18 @@ class Settings:
                 ),
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
-                peer_scheme="https" if tls_secret else "http",
+                peer_scheme=_choice(
+                    environment,
+                    "QUORATE_PEER_SCHEME",
+                    ("https", "http") if tls_secret else ("http", "https"),
+                ),
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
                 snapshots=_read_snapshot_policy(environment),
                 preparation=read_preparation_policy(environment),
             ),
             snapshots=_read_snapshot_settings(environment),
             preparation=read_preparation_settings(environment),
+            etcdctl=read_etcdctl_settings(environment),
         )
 
 
@@ -238,6 +253,7 @@ class Function:
             self._clients.ssm,
             self._depend_on("SSM"),
         )
+        self._run_command = self._depend_on("SSM Run Command")
         self._preparations = self._make_preparations()
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
@@ -272,14 +288,12 @@ class Function:
                 settings.function, self._clients.invoker, self._depend_on("Lambda")
             )
         else:
-            means = HandOverCommand(
-                settings.commands, self._clients.ssm, self._depend_on("SSM Run Command")
-            )
+            means = HandOverCommand(settings.commands, self._clients.ssm, self._run_command)
         return Preparations(
             means, self._journal, self.telemetry, self.settings.cluster, policy.timeout
         )
 
-    def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
+    def _make_snapshots(self, endpoints: EtcdAccess) -> Snapshots | None:
         if self._store is None or self.settings.snapshots is None:
             return None
         return Snapshots(
@@ -290,7 +304,10 @@ class Function:
             keep=self.settings.snapshots.keep,
         )
 
-    def _make_endpoints(self) -> EtcdEndpoints:
+    def _make_endpoints(self) -> EtcdAccess:
+        if self.settings.etcdctl:
+            commands = ShellCommands(self._clients.ssm, self._run_command)
+            return EtcdctlEndpoints(self.settings.etcdctl, commands)
         return EtcdEndpoints(self._tls, self.settings.client_port, self._credentials)
 
     def _make_reconciler(self) -> Reconciler:
@@ -313,6 +330,7 @@ class Function:
             snapshots=self._make_snapshots(endpoints),
             preparations=self._preparations,
             lease_seconds=settings.lease_seconds,
+            round_seconds=ETCDCTL_ROUND_SECONDS if settings.etcdctl else ROUND_SECONDS,
         )
 
     def handle(self, event: object, run_id: str, deadline: float) -> None:

@@ -6,7 +6,6 @@ the one thing which no service tells.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,13 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .auto_scaling import AutoScalingGroup, GroupDescription
-    from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
+    from .etcd import EtcdEndpoint, MemberList, StatusReport
+    from .etcd_access import EtcdAccess
     from .join import JoinParameters
     from .journal import Journal, Records
     from .preparation import Preparations
-
-MAX_PARALLEL_PROBES = 16
-"""Members asked at the same time: one that hangs costs one time-out, and so do several."""
 
 MAX_LISTERS = 2
 """Members asked, one after the other, for the member list, before the quorum is taken for lost."""
@@ -47,7 +44,7 @@ class Observer:
         group: AutoScalingGroup,
         journal: Journal,
         joins: JoinParameters,
-        endpoints: EtcdEndpoints,
+        endpoints: EtcdAccess,
         *,
         preparations: Preparations | None = None,
     ) -> None:
@@ -102,6 +99,7 @@ class Observer:
             answer is an error.
         """
         records = self._journal.load()
+        self._endpoints.know(instances)
         answers = self._probe(
             {
                 one.address: one.launch_waits
@@ -150,22 +148,11 @@ class Observer:
         """
         reports: dict[str, StatusReport] = {}
         silent: dict[str, str] = {}
-        if not addresses:
-            return Answers(reports, silent)
-
-        def ask(address: str) -> StatusReport | EtcdError:
-            try:
-                starting = addresses[address]
-                return self._endpoints.at(address).status(with_read=starting, starting=starting)
-            except EtcdError as error:
-                return error
-
-        with ThreadPoolExecutor(min(len(addresses), MAX_PARALLEL_PROBES)) as pool:
-            for address, answer in zip(addresses, pool.map(ask, addresses), strict=True):
-                if isinstance(answer, EtcdError):
-                    silent[address] = str(answer)
-                else:
-                    reports[address] = answer
+        for address, answer in self._endpoints.statuses(addresses).items():
+            if isinstance(answer, EtcdError):
+                silent[address] = str(answer)
+            else:
+                reports[address] = answer
         return Answers(reports, silent)
 
     def _with_members(self, view: ClusterView, answers: Answers) -> ClusterView:

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from .act import Outcome, Result
 from .aws import error_code, explain, is_failure
 from .model import Preparation, PreparationState
+from .run_command import DELIVERY_SECONDS, DOCUMENT, RUNNING
 from .snapshot import RESERVE_SECONDS
 
 if TYPE_CHECKING:
@@ -43,13 +44,6 @@ class LambdaClient(Protocol):
         """Call a function."""
 
 
-DOCUMENT: Final = "AWS-RunShellScript"
-"""The document of SSM that runs the lines of a shell script."""
-
-DELIVERY_SECONDS: Final = 30
-"""How long SSM may take to deliver a command: the least that it takes for this."""
-
-_RUNNING: Final = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 _SHOWN: Final = 200
 
 
@@ -217,7 +211,7 @@ class HandOverCommand:
                 return PreparationState.RUNNING, ""  # it was sent just now
             raise
         status = answer["Status"]
-        if status in _RUNNING:
+        if status in RUNNING:
             return PreparationState.RUNNING, ""
         if status == "Success":
             return PreparationState.DONE, f"command {command} has ended well"

@@ -26,7 +26,7 @@ from .model import (
     Transition,
     Wait,
 )
-from .pace import End, ends_with, pace, postpones
+from .pace import ROUND_SECONDS, End, ends_with, pace, postpones
 from .plan import plan
 from .snapshot import RESERVE_SECONDS, expected_seconds
 from .telemetry import PassMetrics
@@ -73,6 +73,7 @@ class Reconciler:
         snapshots: Takes snapshots, if the policy asks for some.
         preparations: Does what comes before removals, if the policy asks for it.
         lease_seconds: How long the lease of a run that died keeps others from changing anything.
+        round_seconds: What a look and an action take at worst; none is begun with less time left.
         clock: Returns seconds since the epoch.
         sleep: Waits for the seconds that it is given.
     """
@@ -86,6 +87,7 @@ class Reconciler:
     snapshots: Snapshots | None = None
     preparations: Preparations | None = None
     lease_seconds: float = LEASE_SECONDS
+    round_seconds: float = ROUND_SECONDS
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
     _beaten: dict[_Hold, float] = field(default_factory=dict, init=False)
@@ -150,7 +152,13 @@ class Reconciler:
                 if not self._still_ours(lease):
                     return
                 outcome = self._act(decision, view, lease, seconds_left)
-            then = pace(action, outcome, seconds_left(), repeated=action == before)
+            then = pace(
+                action,
+                outcome,
+                seconds_left(),
+                repeated=action == before,
+                round_seconds=self.round_seconds,
+            )
             before = action
             if isinstance(then, End):
                 if then.why:
