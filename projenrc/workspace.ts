@@ -343,6 +343,12 @@ export class Workspace extends javascript.NodeProject {
         { exec: 'node --import tsx bench/etcd-lifecycle/main.ts', receiveArgs: true },
       ],
     });
+    this.addTask('bench:synth', {
+      description:
+        'Measure what the construct adds to a synthesis, imports and sizes; write bench/results',
+      env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/synth/main.ts', receiveArgs: true }],
+    });
   }
 
   private addChecks(): void {

@@ -17,13 +17,15 @@ import sys
 import threading
 from types import SimpleNamespace
 
-OUTAGE_BEGINS, OUTAGE_ENDS, END = 60.0, 660.0, 900.0
+OUTAGE_BEGINS, OUTAGE_TAKES, END = 60.0, 600.0, 900.0
 ARRIVALS_PER_SECOND = 10.0
 ENVIRONMENTS = 40
 FAILURE_TAKES, SUCCESS_TAKES = 1.0, 0.05
 ATTEMPTS, BASE_DELAY, THRESHOLD, RESET = 3, 0.2, 5, 30
 EPOCH = 1.7e9
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3, 4)
+RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+PLOTTED = 1.0  # the rate of which the course over time is kept
 
 
 class World:
@@ -62,17 +64,29 @@ class World:
 
 
 class Dependency:
-    def __init__(self, world, failure_rate):
+    """Fails at a rate while the outage lasts, and counts the calls that reach it meanwhile."""
+
+    def __init__(self, world, failure_rate, outage_ends):
         self.world = world
         self.failure_rate = failure_rate
-        self.reached = 0  # during the outage
-        self.reached_late = 0  # in its last nine minutes, when all may know of it
+        self.outage_ends = outage_ends
+        self.reached = 0
+        self.probes = 0
+
+    def behind(self, is_half_open):
+        """Return the call as a breaker makes it, which tells whether its circuit is half open."""
+
+        def call():
+            if OUTAGE_BEGINS <= self.world.now < self.outage_ends:
+                self.probes += is_half_open()
+            return self()
+
+        return call
 
     def __call__(self):
         world = self.world
-        if OUTAGE_BEGINS <= world.now < OUTAGE_ENDS:
+        if OUTAGE_BEGINS <= world.now < self.outage_ends:
             self.reached += 1
-            self.reached_late += world.now >= OUTAGE_BEGINS + 60
             if world.random.random() < self.failure_rate:
                 world.sleep(FAILURE_TAKES)
                 raise ConnectionError("down")
@@ -109,9 +123,10 @@ def by_hand(world, dependency):
 
     def environment():
         breaker = naive.CircuitBreaker(THRESHOLD, RESET)
+        operation = dependency.behind(lambda: breaker.state == "HALF_OPEN")
 
         def call():
-            value = naive.retry_with_circuit_breaker(dependency, "x", breaker, ATTEMPTS, BASE_DELAY)
+            value = naive.retry_with_circuit_breaker(operation, "x", breaker, ATTEMPTS, BASE_DELAY)
             if value is None:
                 raise ConnectionError
 
@@ -140,7 +155,8 @@ def tenacity_with_pybreaker(world, dependency):
             sleep=world.sleep,
             reraise=True,
         )
-        return lambda: retrying(breaker.call, dependency)
+        operation = dependency.behind(lambda: breaker.current_state == "half-open")
+        return lambda: retrying(breaker.call, operation)
 
     return environment
 
@@ -193,6 +209,9 @@ def powertools(world, dependency):
                 probe_lease_expiry=None,
             )
 
+    def is_half_open():
+        return bool(items) and items["x"].state == CircuitState.HALF_OPEN
+
     numbers = itertools.count()
     config = CircuitBreakerConfig(
         failure_threshold=THRESHOLD, recovery_timeout=RESET, success_threshold=1
@@ -203,12 +222,12 @@ def powertools(world, dependency):
             name=f"environment {world.random.random()} {next(numbers)}",
             persistence_store=Memory(),
             config=config,
-        )(lambda: dependency())
+        )(dependency.behind(is_half_open))
 
     return environment
 
 
-def ours(world, dependency, store=None, **options):
+def ours(world, dependency, attempts=ATTEMPTS, store=None, **options):
     import python_retry
 
     own = {"clock": lambda: world.now, "wall": lambda: EPOCH + world.now, "rng": world.random}
@@ -218,10 +237,11 @@ def ours(world, dependency, store=None, **options):
             THRESHOLD, RESET, name="x", store=store, **options, **own
         )
         budget = python_retry.RetryBudget()
+        operation = dependency.behind(lambda: breaker.state == "HALF_OPEN")
         return lambda: python_retry.retry_call(
-            dependency,
+            operation,
             "x",
-            max_retries=ATTEMPTS,
+            max_retries=attempts,
             base_delay=BASE_DELAY,
             jitter="full",
             circuit_breaker=breaker,
@@ -241,6 +261,10 @@ def ours_with_store(world, dependency):
     return ours(world, dependency, store=MemoryStore())
 
 
+def ours_with_store_alone(world, dependency):
+    return ours(world, dependency, attempts=1, store=MemoryStore())
+
+
 POLICIES = {
     "no retry": no_retry,
     "by hand": by_hand,
@@ -248,30 +272,33 @@ POLICIES = {
     "Powertools": powertools,
     "ours": ours,
     "ours, with store": ours_with_store,
+    "ours, with store, no retry": ours_with_store_alone,
     "ours, retries-only": ours_retries_only,
 }
 
 
 def simulate(policy, failure_rate, seed):
+    """Return what one outage comes to.
+
+    Its end lies elsewhere in the time of an opening for each seed: how long the recovery takes is
+    mostly how much of an opening is left then.
+    """
+    random.seed(seed)  # for packages that cannot be given a generator
     world = World(seed)
-    dependency = Dependency(world, failure_rate)
+    ends = OUTAGE_BEGINS + OUTAGE_TAKES + RESET * ((seed - 0.5) / len(SEEDS) - 0.5)
+    dependency = Dependency(world, failure_rate, ends)
     environment = policy(world, dependency)
     idle = [environment() for _ in range(ENVIRONMENTS)]
-    count = SimpleNamespace(billed=0.0, during=0, served=0, last_failure=OUTAGE_ENDS, series={})
-    started = ENVIRONMENTS
+    count = SimpleNamespace(billed=0.0, during=0, served=0, last_failure=ends, series={})
 
     def arrive():
-        nonlocal started
         gap = world.random.expovariate(ARRIVALS_PER_SECOND)
         if world.now + gap < END:
             world.at(world.now + gap, lambda: world.spawn(arrive))
-        if idle:
-            call = idle.pop(world.random.randrange(len(idle)))
-        else:  # Lambda starts another environment when all are busy
-            call = environment()
-            started += 1
+        # Lambda starts another environment when all are busy.
+        call = idle.pop(world.random.randrange(len(idle))) if idle else environment()
         begun = world.now
-        during = OUTAGE_BEGINS <= begun < OUTAGE_ENDS
+        during = OUTAGE_BEGINS <= begun < ends
         served = True
         try:
             call()
@@ -280,7 +307,7 @@ def simulate(policy, failure_rate, seed):
         count.billed += world.now - begun
         count.during += during
         count.served += during and served
-        if not served and begun >= OUTAGE_ENDS:
+        if not served and begun >= ends:
             count.last_failure = max(count.last_failure, begun)
         idle.append(call)
 
@@ -294,38 +321,53 @@ def simulate(policy, failure_rate, seed):
     world.run()
     return {
         "reached": dependency.reached,
-        "late": dependency.reached_late,
         "billed": count.billed,
-        "served": count.served / count.during,
-        "recovery": count.last_failure - OUTAGE_ENDS,
-        "environments": started,
+        "probes": dependency.probes,
+        "recovery": count.last_failure - ends,
+        "served": 100 * count.served / count.during,
         "series": sorted(count.series.items()),
     }
 
 
+def summarize(runs):
+    """Return [mean, standard error] of each figure over the seeds."""
+    return {
+        key: [
+            round(statistics.mean(run[key] for run in runs), 2),
+            round(statistics.stdev(run[key] for run in runs) / len(runs) ** 0.5, 2),
+        ]
+        for key in ("reached", "billed", "probes", "recovery", "served")
+    }
+
+
 def main():
+    """Simulate all policies; or one, at one rate, with one seed, if they are named."""
     logging.disable(logging.CRITICAL)
     threading.stack_size(256 * 1024)
-    rates = [float(rate) for rate in sys.argv[1:]] or [0.1, 0.3, 0.5, 0.8, 1.0]
-    found = {}
-    for rate in rates:
+    if sys.argv[1:]:
+        name, rate, seed = sys.argv[1:]
+        print(json.dumps(simulate(POLICIES[name], float(rate), int(seed))))
+        return
+    found, series = {}, {}
+    for rate in RATES:
         for name, policy in POLICIES.items():
             runs = [simulate(policy, rate, seed) for seed in SEEDS]
-            found.setdefault(name, {})[str(rate)] = runs[0] | {
-                key: statistics.mean(run[key] for run in runs)
-                for key in ("reached", "late", "billed", "served", "recovery", "environments")
-            }
-            print(name, rate, file=sys.stderr)
+            found.setdefault(name, {})[f"{100 * rate:g}"] = summarize(runs)
+            if rate == PLOTTED:
+                series[name] = runs[0]["series"]
+            print(f"{name}, {100 * rate:g} %", file=sys.stderr)
     settings = {
         "environments": ENVIRONMENTS,
         "arrivals": ARRIVALS_PER_SECOND,
-        "minutes": (OUTAGE_ENDS - OUTAGE_BEGINS) / 60,
+        "minutes": OUTAGE_TAKES / 60,
         "reset": RESET,
         "attempts": ATTEMPTS,
         "threshold": THRESHOLD,
         "seeds": len(SEEDS),
+        "plotted": 100 * PLOTTED,
+        "plotted_ends": OUTAGE_BEGINS + OUTAGE_TAKES + RESET * (0.5 / len(SEEDS) - 0.5),
     }
-    print(json.dumps({"settings": settings, "policies": found}))
+    print(json.dumps({"settings": settings, "figures": found, "series": series}))
 
 
 if __name__ == "__main__":

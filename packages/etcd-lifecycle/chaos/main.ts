@@ -1,13 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { INTERRUPTED, interruptible } from '../demo/interruption';
+import { readArguments, runProgram, UsageError } from '../demo/program';
 import { type ChaosResult, runChaos } from './chaos-run';
 import { renderReport, renderResult } from './report';
 import { describeSchedule, planSchedule } from './schedule';
 
-const USAGE = `Usage: npx projen chaos -- OPTIONS
+const USAGE = `Usage: npx projen chaos [-- OPTIONS]
 
 Brings up a real etcd cluster of three members on this machine, with the real function behind an
 emulator of AWS, and replaces its instances at random under write load. Meanwhile members are killed,
@@ -46,14 +45,19 @@ interface Options {
   readonly from: readonly string[];
 }
 
-/** Wrong options: what is wrong, and what would be right. */
-class UsageError extends Error {}
-
-function readOptions(args: string[]): Options | undefined {
-  const { values } = parse(args);
-  if (values.help) {
-    return undefined;
-  }
+function readOptions(args: string[]): Options {
+  const values = readArguments(args, {
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string' },
+    minutes: { type: 'string', default: '2' },
+    rate: { type: 'string', default: '50' },
+    address: { type: 'string', default: '127.0.0.2' },
+    logs: { type: 'string', default: '.cache/chaos' },
+    plan: { type: 'boolean', default: false },
+    results: { type: 'string' },
+    report: { type: 'string' },
+    from: { type: 'string' },
+  });
   const given = (values.seeds ?? values.seed).split(',');
   const seeds = given.map(Number);
   if (!seeds.every((seed) => Number.isInteger(seed) && seed >= 0) || given.includes('')) {
@@ -84,30 +88,13 @@ function readOptions(args: string[]): Options | undefined {
   };
 }
 
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        seed: { type: 'string', default: '1' },
-        seeds: { type: 'string' },
-        minutes: { type: 'string', default: '2' },
-        rate: { type: 'string', default: '50' },
-        address: { type: 'string', default: '127.0.0.2' },
-        logs: { type: 'string', default: '.cache/chaos' },
-        plan: { type: 'boolean', default: false },
-        results: { type: 'string' },
-        report: { type: 'string' },
-        from: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
 async function run(options: Options, interrupted: AbortSignal): Promise<boolean> {
+  if (options.plan) {
+    for (const seed of options.seeds) {
+      console.log(`Seed ${seed}:\n${describeSchedule(planSchedule(seed, options.minutes * 60))}`);
+    }
+    return true;
+  }
   const results: ChaosResult[] = options.from.flatMap(
     (file) => JSON.parse(readFileSync(file, 'utf8')) as ChaosResult[],
   );
@@ -151,45 +138,4 @@ function machine(): string {
   return `Node.js ${process.version} on ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${gigabytes} GB`;
 }
 
-async function main(): Promise<number> {
-  let options: Options | undefined;
-  try {
-    options = readOptions(process.argv.slice(2));
-  } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`chaos: ${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    throw error;
-  }
-  if (!options) {
-    console.log(USAGE);
-    return 0;
-  }
-  if (options.plan) {
-    for (const seed of options.seeds) {
-      console.log(`Seed ${seed}:\n${describeSchedule(planSchedule(seed, options.minutes * 60))}`);
-    }
-    return 0;
-  }
-  const interrupted = interruptible();
-  try {
-    return (await run(options, interrupted)) ? 0 : 1;
-  } catch (error) {
-    if (interrupted.aborted) {
-      console.error('\nchaos: interrupted; everything was stopped');
-      return INTERRUPTED;
-    }
-    throw error;
-  }
-}
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    console.error(error);
-    process.exitCode = 1;
-  },
-);
+void runProgram({ name: 'chaos', usage: USAGE, read: readOptions, run });

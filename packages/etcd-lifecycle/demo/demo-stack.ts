@@ -17,6 +17,7 @@ import {
   EtcdAuth,
   type EtcdBeforeRemoval,
   EtcdLifecycle,
+  type EtcdRemoval,
   type EtcdSnapshots,
   EtcdTls,
 } from '../src';
@@ -47,6 +48,8 @@ export interface DemoStackProps {
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
   readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
+  /** How members leave; as the construct has it by default. */
+  readonly removal?: EtcdRemoval;
   /**
    * What is done before a removal, which may be by a function that it adds to the stack.
    * @default - nothing
@@ -101,6 +104,7 @@ export class DemoStack extends Stack {
       auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
       beforeRemoval: props.beforeRemoval?.(this),
+      removal: props.removal,
       snapshots: props.snapshots && {
         ...props.snapshots,
         bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),

@@ -89,6 +89,11 @@ export interface LocalDeploymentProps {
    */
   readonly runsCommands?: boolean;
   /**
+   * How members leave.
+   * @default - as the construct has it by default
+   */
+  readonly removal?: DemoStackProps['removal'];
+  /**
    * The shell command that an instance starts etcd with.
    * @default - etcd in place of the shell
    */
@@ -118,6 +123,16 @@ export interface LocalDeploymentProps {
    * @default - nobody is told
    */
   readonly onProgress?: (step: string) => void;
+}
+
+/** A CloudFormation template, as far as it is read. */
+export interface DeployedTemplate {
+  readonly Resources: Readonly<
+    Record<
+      string,
+      { readonly Type: string; readonly Properties?: Readonly<Record<string, unknown>> }
+    >
+  >;
 }
 
 const STACK = 'QuorateDemo';
@@ -166,6 +181,8 @@ export class LocalDeployment {
   public functionName = '';
   /** The name of the table. */
   public tableName = '';
+  /** The template that was deployed. */
+  public template: DeployedTemplate = { Resources: {} };
   private certificates: EtcdCertificates | undefined;
   private ownCertificates: EtcdCertificates | undefined;
   private functionLog: FunctionLog | undefined;
@@ -203,6 +220,13 @@ export class LocalDeployment {
   /** The name or ARN of the one resource of a type whose logical id starts with `prefix`. */
   public physicalId(type: string, prefix: string): string {
     return physicalIdOf(made(this.deployed), type, prefix);
+  }
+
+  /** The names or ARNs of all resources, by their logical ids. */
+  public physicalIds(): ReadonlyMap<string, string> {
+    return new Map(
+      Object.values(made(this.deployed).resources).map((one) => [one.logicalId, one.physicalId]),
+    );
   }
 
   /** What the function logs. */
@@ -383,6 +407,7 @@ export class LocalDeployment {
       environment: props.environment,
       snapshots: props.snapshots,
       beforeRemoval: props.beforeRemoval,
+      removal: props.removal,
       startCommand: props.startCommand,
     });
     app.synth();
@@ -414,6 +439,7 @@ export class LocalDeployment {
     progress('stack deployed by CloudFormation');
 
     const template = JSON.parse(readFileSync(join(assembly, `${STACK}.template.json`), 'utf8'));
+    this.template = template;
     this.autoScaling.createGroup(
       LocalAutoScaling.fromTemplate(template, undefined, {
         name: this.groupName,

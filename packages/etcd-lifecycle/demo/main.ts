@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from './cluster-observer';
-import { INTERRUPTED, interruptible } from './interruption';
 import { LocalDeployment } from './local-deployment';
+import { readArguments, runProgram, UsageError } from './program';
 import {
   type DemoResult,
   problemsOf,
@@ -47,14 +47,13 @@ interface Options {
   readonly verbose: boolean;
 }
 
-/** Wrong options: what is wrong, and what would be right. */
-class UsageError extends Error {}
-
-function readOptions(args: string[]): Options | undefined {
-  const { values } = parse(args);
-  if (values.help) {
-    return undefined;
-  }
+function readOptions(args: string[]): Options {
+  const values = readArguments(args, {
+    rate: { type: 'string', default: '100' },
+    address: { type: 'string', default: '127.0.0.2' },
+    output: { type: 'string', default: 'demo-timeline.html' },
+    verbose: { type: 'boolean', default: false },
+  });
   const rate = Number(values.rate);
   if (!(rate > 0 && rate <= 2000)) {
     throw new UsageError(`--rate ${values.rate}: give a number of writes a second, up to 2000`);
@@ -68,23 +67,6 @@ function readOptions(args: string[]): Options | undefined {
     output: resolve(process.env.INIT_CWD ?? '.', values.output),
     verbose: values.verbose,
   };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        rate: { type: 'string', default: '100' },
-        address: { type: 'string', default: '127.0.0.2' },
-        output: { type: 'string', default: 'demo-timeline.html' },
-        verbose: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
 }
 
 /** Prints what happens, with the seconds since the start. */
@@ -225,40 +207,4 @@ async function replaceAll(
   return replacements;
 }
 
-async function main(): Promise<number> {
-  let options: Options | undefined;
-  try {
-    options = readOptions(process.argv.slice(2));
-  } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`demo: ${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    throw error;
-  }
-  if (!options) {
-    console.log(USAGE);
-    return 0;
-  }
-  const interruption = interruptible();
-  try {
-    return (await run(options, interruption)) ? 0 : 1;
-  } catch (error) {
-    if (interruption.aborted) {
-      console.error('\ndemo: interrupted; everything was stopped');
-      return INTERRUPTED;
-    }
-    console.error(`\ndemo: ${(error as Error).message}`);
-    return 1;
-  }
-}
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    console.error(error);
-    process.exitCode = 1;
-  },
-);
+void runProgram({ name: 'demo', usage: USAGE, read: readOptions, run });

@@ -23,7 +23,7 @@ export interface EtcdAlarms {
   readonly hookHeld?: Duration;
 
   /**
-   * How long a member may be a learner.
+   * How long a learner may come no nearer to the leader.
    * @default Duration.minutes(10)
    */
   readonly learnerStalled?: Duration;
@@ -53,7 +53,7 @@ export interface EtcdAlarmSet {
   readonly guardRefused: Alarm;
   /** A hook has held an instance for too long. */
   readonly hookHeld: Alarm;
-  /** A member does not get beyond being a learner. */
+  /** A learner does not start, or does not catch up. */
   readonly learnerStalled: Alarm;
   /** An alarm of etcd stands for a member: NOSPACE or CORRUPT. */
   readonly memberAlarm: Alarm;

@@ -101,8 +101,10 @@ export interface EtcdLifecycleProps {
   readonly beforeRemoval?: EtcdBeforeRemoval;
 
   /**
-   * How long a launching instance has to become a voter, before it is given up and replaced; at
-   * least a minute, as the function may only look once in one.
+   * How long a launching instance has to become a voter, from when its member was added or last came
+   * nearer to the leader, before it is given up and replaced; at least a minute, as the function may
+   * only look once in one. Instances join one at a time: for its turn one waits at most so long for
+   * each that the group wants, and once more.
    * @default Duration.minutes(30)
    */
   readonly launchDeadline?: Duration;

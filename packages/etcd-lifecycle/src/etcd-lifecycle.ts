@@ -34,8 +34,8 @@ import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, nameHooks } from './private/lifecycle-hooks';
 import { acknowledgeRuntime } from './private/nag';
 import { addSecurityGroup, connect } from './private/network';
-import { grantFunction, grantKey } from './private/permissions';
-import { prepareGroup } from './private/removal';
+import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
+import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
 
 /** The SSM parameters of a cluster are below this and its name. */
@@ -160,6 +160,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     acknowledgeRuntime(this.function);
     this.connections = this.function.connections;
     this.grantAll(role);
+    denyNetworkInterfaces(this, role, this.function);
     connect(this.connections, settings.autoScalingGroup, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(
@@ -295,6 +296,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
+      retains: mayRetain(autoScalingGroup.node.defaultChild as CfnAutoScalingGroup),
       parameterPrefix: this.parameterPrefix,
     });
     tls.grantRead(role);

@@ -65,7 +65,7 @@ export abstract class EtcdMetrics extends Construct {
   }
 
   /**
-   * Seconds since the learner was first seen; 0 if there is none.
+   * Seconds since the learner was added, or last came nearer to the leader; 0 if there is none.
    * @default - the maximum over a minute
    */
   public metricOldestLearner(props?: MetricOptions): Metric {

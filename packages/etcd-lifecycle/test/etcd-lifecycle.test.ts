@@ -28,6 +28,7 @@ import {
   EtcdAuth,
   EtcdLifecycle,
   type EtcdLifecycleProps,
+  EtcdRemovalAtDeadline,
   EtcdSnapshotFailure,
   type EtcdSnapshots,
   EtcdTls,
@@ -475,7 +476,6 @@ describe('the permissions', () => {
     'ec2:DescribeInstances on *',
     `autoscaling:CompleteLifecycleAction on ${GROUP}`,
     `autoscaling:RecordLifecycleActionHeartbeat on ${GROUP}`,
-    `autoscaling:TerminateInstanceInAutoScalingGroup on ${GROUP}`,
     `ssm:PutParameter on ${PARAMETERS}`,
     `ssm:GetParameters on ${PARAMETERS}`,
     `ssm:DeleteParameters on ${PARAMETERS}`,
@@ -491,17 +491,40 @@ describe('the permissions', () => {
     'sqs:GetQueueUrl on <EtcdLifecycleQueue>',
     'logs:CreateLogStream on <EtcdLifecycleLog>',
     'logs:PutLogEvents on <EtcdLifecycleLog>',
-    'ec2:CreateNetworkInterface on *',
-    'ec2:DescribeNetworkInterfaces on *',
-    'ec2:DescribeSubnets on *',
-    'ec2:DeleteNetworkInterface on *',
-    'ec2:AssignPrivateIpAddresses on *',
-    'ec2:UnassignPrivateIpAddresses on *',
+    // For Lambda itself, and not for the function's own code.
+    ...[
+      'ec2:CreateNetworkInterface on *',
+      'ec2:DescribeNetworkInterfaces on *',
+      'ec2:DescribeSubnets on *',
+      'ec2:DeleteNetworkInterface on *',
+      'ec2:AssignPrivateIpAddresses on *',
+      'ec2:UnassignPrivateIpAddresses on *',
+    ].flatMap((one) => [
+      one,
+      `${one} [["Condition",{"ArnEquals":{"lambda:SourceFunctionArn":` +
+        '{"Fn::GetAtt":["EtcdLifecycleFunction25E13A96","Arn"]}}}],["Effect","Deny"]]',
+    ]),
   ];
 
   test('of the function are these and no others', () => {
     const { template } = synthesize({ tls: EtcdTls.none() });
     expect(permissions(template, 'EtcdLifecycleRole')).toEqual([...FUNCTION].sort());
+  });
+
+  test('of the function are to terminate instances only where the group may retain them', () => {
+    const TERMINATE = `autoscaling:TerminateInstanceInAutoScalingGroup on ${GROUP}`;
+    const tls = EtcdTls.none();
+    const removal = { atDeadline: EtcdRemovalAtDeadline.RETAIN };
+    const { template } = synthesize({ tls, removal });
+    expect(permissions(template, 'EtcdLifecycleRole')).toEqual([...FUNCTION, TERMINATE].sort());
+
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    (autoScalingGroup.node.defaultChild as CfnAutoScalingGroup).instanceLifecyclePolicy = {
+      retentionTriggers: { terminateHookAbandon: 'retain' },
+    };
+    stack.addLifecycle({ tls, autoScalingGroup });
+    expect(permissions(Template.fromStack(stack), 'EtcdLifecycleRole')).toContain(TERMINATE);
   });
 
   test('of the function include the secret with TLS', () => {

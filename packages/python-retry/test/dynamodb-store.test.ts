@@ -76,6 +76,43 @@ test('a probe that is killed loses its place when its lease lapses', async () =>
   });
 });
 
+test.each(['throttled', 'failing', 'silent', 'hangs up'])(
+  'a store in trouble (%s) leaves the last known view in force',
+  async (trouble) => {
+    expect(await runner.call('life_without_a_store', [trouble])).toEqual({
+      known: false,
+      'the view holds': [false, false],
+      requests: 2, // one of each environment: the store's client does not retry
+      'requests of 40 more calls': 0,
+      'its own trip holds': [true, false],
+      warnings: 3,
+      'after the pause': false,
+      stored: [1, 'OPEN'],
+      'one probe': [true, false, false],
+      'closed for all': [true, true, true],
+    });
+  },
+);
+
+test('a lease whose answer was lost is found again, and its verdict counts', async () => {
+  expect(await runner.call('lose_the_answer_to_a_write')).toEqual([
+    true,
+    false,
+    'CLOSED',
+    'CLOSED',
+  ]);
+});
+
+test('does not retry what botocore gave up on, in either way', async () => {
+  const throttled = { error: 'ProvisionedThroughputExceededException', outcome: 'throttle' };
+  expect(await runner.call('layers_of_retries')).toEqual([
+    // botocore was told to try once: ours is the only layer.
+    { ...throttled, 'gave up': ['MaxAttemptsReached'], 'attempts of ours': 3, requests: 3 },
+    { ...throttled, 'gave up': ['MaxAttemptsReached'], 'attempts of ours': 1, requests: 3 },
+    { ...throttled, 'gave up': ['RetryQuotaReached'], 'attempts of ours': 1, requests: 1 },
+  ]);
+});
+
 test('classifies the errors that boto3 really raises', async () => {
   expect(await runner.call('outcomes_of_real_errors')).toEqual([
     ['ConditionalCheckFailedException', 'success', true],

@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { Annotations, App, Duration, Stack } from 'aws-cdk-lib';
+import { Annotations as Found, Match } from 'aws-cdk-lib/assertions';
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { explainPolicy, type RetryPolicy } from '../src';
 
 test('the defaults sleep up to 19.5 s, which does not fit a short time-out', () => {
@@ -10,6 +13,39 @@ test('the defaults sleep up to 19.5 s, which does not fit a short time-out', () 
   ]);
   expect(explainPolicy({}, 30)).toMatchObject({ fits: true, problems: [] });
 });
+
+test.each<[seconds: number, policy: RetryPolicy, errors: RegExp[], warnings: RegExp[]]>([
+  [3, {}, [/sleeps up to 19\.5 s before attempt 3.*stopped after 3 s/], []],
+  [19, {}, [/stopped after 19 s/], []],
+  [20, {}, [], []],
+  [20, { attemptTimeout: 1 }, [], [/take up to 22\.5 s.*stopped after 20 s/]],
+  [3, { hasDeadline: true }, [], [/leaves out the last attempts/]],
+])(
+  'at synthesis a function of %d s is told what %j comes to',
+  (seconds, policy, errors, warnings) => {
+    const stack = new Stack(new App(), 'Stack');
+    const timeout = Duration.seconds(seconds);
+    const sync = new LambdaFunction(stack, 'Sync', {
+      runtime: Runtime.PYTHON_3_13,
+      handler: 'index.handler',
+      timeout,
+      code: Code.fromInline('def handler(event, context): pass'),
+    });
+    for (const { level, message } of explainPolicy(policy, timeout).problems) {
+      if (level === 'error') {
+        Annotations.of(sync).addError(message);
+      } else {
+        Annotations.of(sync).addWarningV2('retry', message);
+      }
+    }
+    const found = Found.fromStack(stack);
+    const texts = (entries: readonly { entry: { data?: unknown } }[]) =>
+      entries.map(({ entry }) => entry.data);
+    const matching = (all: readonly RegExp[]) => all.map((one) => expect.stringMatching(one));
+    expect(texts(found.findError('*', Match.stringLikeRegexp('.')))).toEqual(matching(errors));
+    expect(texts(found.findWarning('*', Match.stringLikeRegexp('.')))).toEqual(matching(warnings));
+  },
+);
 
 test('takes a Duration, or anything that tells its seconds', () => {
   expect(explainPolicy({}, { toSeconds: () => 19 }).fits).toBe(false);

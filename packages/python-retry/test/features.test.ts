@@ -37,7 +37,12 @@ describe.each(
   });
 
   // The models look into the module by its private names, and take their time.
-  const models = ['test_circuit_models', 'test_fleet_model', 'test_peer_rules'];
+  const models = [
+    'test_circuit_models',
+    'test_fleet_model',
+    'test_shared_models',
+    'test_peer_rules',
+  ];
   const isEnd = executable === pythons[0]?.executable || executable === pythons.at(-1)?.executable;
   const modules = ['test_features', 'test_store', ...(!options.compact && isEnd ? models : [])];
 

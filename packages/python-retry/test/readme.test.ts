@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { PythonRunner } from '@quorate/test-harness';
+import type { Stack } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import ts from 'typescript';
 import { DEFAULT_FEATURES, emitPythonRetry, PYTHON_RETRY_FEATURES } from '../src';
 
@@ -18,11 +20,17 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-test('the smallest use compiles', () => {
-  const [, code = ''] = /```ts\n(.*?)```/s.exec(README) ?? [];
-  expect(code).toContain('getPythonRetryUtils');
+/** The CDK app of the README: its blocks of TypeScript, one after the other. */
+const APP = [...README.matchAll(/^<!-- compiled -->\n```ts\n(.*?)^```/gms)]
+  .map(([, code]) => code)
+  .join('\n');
+
+test('every block of TypeScript is compiled', () => {
+  expect(README.match(/^```ts$/gm)).toHaveLength(2);
+  expect(APP).toContain('getPythonRetryUtils');
+  expect(APP).toContain('explainPolicy');
   const file = join(directory, 'use.ts');
-  writeFileSync(file, code);
+  writeFileSync(file, APP);
   const program = ts.createProgram([file], {
     target: ts.ScriptTarget.ES2022,
     lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
@@ -40,6 +48,33 @@ test('the smallest use compiles', () => {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
   expect(problems).toEqual([]);
 }, 60_000);
+
+test('the function of the smallest use does what it says, and its policy fits', async () => {
+  const file = join(directory, 'use.ts');
+  writeFileSync(file, `${APP}\nexport { stack };\n`);
+  const { stack } = (await import(file)) as { stack: Stack };
+  expect(Annotations.fromStack(stack).findError('*', Match.stringLikeRegexp('.'))).toEqual([]);
+  expect(Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('.'))).toEqual([]);
+  const functions = Template.fromStack(stack).findResources('AWS::Lambda::Function');
+  const [code = ''] = Object.values(functions).map((one) => one.Properties.Code.ZipFile as string);
+  const outside = [
+    'import io',
+    'answers, slept = [], []',
+    'time.sleep = slept.append',
+    'def answer(url, timeout):',
+    '    one = answers.pop(0)',
+    '    if one is None: raise OSError("down")',
+    '    return io.BytesIO(one.encode())',
+    'urllib.request.urlopen = answer',
+    'def invoke(*given):',
+    '    answers[:], slept[:] = given, []',
+    '    return [handler({}, None), len(slept)]',
+  ].join('\n');
+  await using runner = await PythonRunner.start({ source: `${code}\n${outside}\n` });
+  expect(await runner.call('invoke', ['12 apples'])).toEqual(['12 apples', 0]);
+  expect(await runner.call('invoke', [null, '12 apples'])).toEqual(['12 apples', 1]);
+  expect(await runner.call('invoke', [null, null, null])).toEqual([null, 2]);
+});
 
 test('the table of features names each of them', () => {
   const table = README.slice(README.indexOf('| feature |'), README.indexOf('`explainPolicy('));

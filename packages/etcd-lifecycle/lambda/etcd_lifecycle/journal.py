@@ -7,7 +7,8 @@ Sort key                       Item of the partition ``cluster#<name>``
 ``state#seed``                 the instance that bootstraps the cluster, and the etcd cluster id;
                                the order to make it anew from a snapshot, and the ids before that
 ``state#member#<instance id>`` the member id that was recorded when the member was added
-``state#seen#<key>``           when something was first seen to wait
+``state#seen#<key>``           when something was first seen to wait; for a learner, how far it is
+                               behind, when it last came nearer
 ``state#snapshot``             the last snapshot that was stored
 ``state#snapshot-failure``     the last snapshot that failed, and why
 ``state#notice#<instance id>`` what EC2 said of an instance, and when; deleted after its ``expires``
@@ -89,6 +90,7 @@ class Records:
         seed: The record of the bootstrap; None when the cluster was never seeded.
         recorded: The member ids that were recorded, by instance id.
         first_seen: When each key was first seen to wait, in seconds since the epoch.
+        lags: How many log entries learners were behind when they last came nearer, by their keys.
         snapshot: The last snapshot that was stored.
         snapshot_failure: The last snapshot that failed.
         notices: What EC2 said of instances, by their ids.
@@ -104,6 +106,7 @@ class Records:
     notices: Mapping[str, Notice] = field(default_factory=dict)
     override: Override | None = None
     preparations: Mapping[str, Preparation] = field(default_factory=dict)
+    lags: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,7 @@ class Journal:
         seed: Seed | None = None
         recorded: dict[str, int] = {}
         first_seen: dict[str, float] = {}
+        lags: dict[str, int] = {}
         notices: dict[str, Notice] = {}
         preparations: dict[str, Preparation] = {}
         others: dict[str, Item] = {}
@@ -256,6 +260,8 @@ class Journal:
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
+                if "lag" in item:
+                    lags[key.removeprefix(_SEEN)] = int(item["lag"]["N"])
             elif key.startswith(_NOTICE):
                 notices[key.removeprefix(_NOTICE)] = Notice(
                     NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
@@ -273,6 +279,7 @@ class Journal:
             notices,
             _read_override(others.get(_OVERRIDE)),
             preparations,
+            lags,
         )
 
     def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
@@ -483,6 +490,20 @@ class Journal:
         for key in known.keys() - waiting:
             self._items.delete(_SEEN + key)
         return {key: known[key] if key in known else self._since(key, now) for key in waiting}
+
+    def record_progress(self, key: str, now: float, lag: int) -> None:
+        """Remember that a learner has come nearer to the leader: its time starts anew.
+
+        Args:
+            key: Its id, as `first_seen` has it.
+            now: Seconds since the epoch.
+            lag: How many log entries it is behind.
+        """
+        self._items.update(
+            _SEEN + key,
+            "SET since = :now, lag = :lag",
+            {":now": _number(now), ":lag": _integer(lag)},
+        )
 
     def record(self, entry: JournalEntry) -> None:
         """Append an entry to the journal."""

@@ -359,9 +359,10 @@ class ClusterView:
         foreign: Addresses of instances that answered with another cluster id than the recorded one.
         silent: Why addresses that were asked gave no usable answer, by address.
         seed: The record of the bootstrap; None when the cluster was never seeded.
-        first_seen: For an instance that is held or leaving, a learner, or a member without an
-            instance: when it was first seen so, in seconds since the epoch. Keys are instance ids
-            and member ids (in decimal).
+        first_seen: For an instance that is held or leaving, a learner, a voter whose instance is
+            held at its launch, or a member without an instance: when it was first seen so, in
+            seconds since the epoch; for a learner, when it last came nearer to the leader if that
+            is later. Keys are instance ids and member ids (in decimal).
         recorded: Member ids that were recorded when members were added, by instance id.
         joins: Instances for which the join configuration has been handed over, with its text.
         snapshot: The last snapshot that was stored; None if there is none.
@@ -496,8 +497,10 @@ class Policy:
     Attributes:
         replacement_deadline: How long a healthy member that must go waits for its replacement.
         at_deadline: What follows then.
-        launch_deadline: How long a launching instance has to become a voter; then its launch is
-            abandoned and Auto Scaling launches another.
+        launch_deadline: How long a launching instance has to become a voter that answers, from
+            when its member was added, or last came nearer to the leader; then its launch is
+            abandoned and Auto Scaling launches another. It waits for its turn at most so long for
+            each instance that the group wants, and once more.
         stale_grace: How long a member without an instance must have been seen dead before it is
             removed.
         max_promotion_lag: How many log entries a learner may be behind the leader when it is

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .etcd import EtcdError
 from .identity import identify
 from .model import NO_LEADER, ClusterView, Instance, Seed
+from .situation import lag_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .join import JoinParameters
     from .journal import Journal, Records
     from .preparation import Preparations
+
+PROGRESS_SECONDS = 5.0
+"""How old the last progress of a learner is before another is remembered: it is polled often."""
 
 MAX_LISTERS = 2
 """Members asked, one after the other, for the member list, before the quorum is taken for lost."""
@@ -135,10 +139,16 @@ class Observer:
             answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
         )
         waiting = _waiting(view, records)
-        if not remember:
-            known = records.first_seen
-            return replace(view, first_seen={key: known.get(key, now) for key in waiting})
-        return replace(view, first_seen=self._journal.first_seen(waiting, now, records.first_seen))
+        if remember:
+            first_seen = dict(self._journal.first_seen(waiting, now, records.first_seen))
+        else:
+            first_seen = {key: records.first_seen.get(key, now) for key in waiting}
+        if (nearer := progress(view, records)) and now - first_seen[nearer[0]] >= PROGRESS_SECONDS:
+            key, lag = nearer
+            first_seen[key] = now
+            if remember:
+                self._journal.record_progress(key, now, lag)
+        return replace(view, first_seen=first_seen)
 
     def _probe(self, addresses: Mapping[str, bool]) -> Answers:
         """Ask members for their status at the same time; True tells those that are just starting.
@@ -211,14 +221,37 @@ def _leads(report: StatusReport) -> bool:
 
 
 def _waiting(view: ClusterView, records: Records) -> list[str]:
-    """What waits: instances that are held or going, learners, and the silent without an instance."""
+    """What waits: instances held or going, newcomers, and the silent without an instance.
+
+    A newcomer is a learner, or a voter whose instance is still held at its launch.
+    """
     held = [one.id for one in view.instances if one.held or one.leaving]
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
         return [*held, *(key for key in records.first_seen if key.isdecimal())]
-    gone = [orphan for orphan in identify(view).orphans if orphan.status is None]
+    identities = identify(view)
+    gone = [orphan for orphan in identities.orphans if orphan.status is None]
+    launched = [
+        member
+        for one in view.instances
+        if one.launch_waits and (member := identities.members.get(one.id))
+    ]
     learners = [member for member in view.members if member.learner]
-    return [*held, *{str(member.id) for member in (*gone, *learners)}]
+    return [*held, *{str(member.id) for member in (*gone, *launched, *learners)}]
+
+
+def progress(view: ClusterView, records: Records) -> tuple[str, int] | None:
+    """The key of the learner and how far it is behind, if it never was as near to the leader.
+
+    That can happen only so often, also where writes go on: a learner that applies no more than is
+    written comes no nearer. One that has just begun to answer has come nearer.
+    """
+    learner, leader = view.learner, view.leader
+    if learner is None or learner.status is None or leader is None or leader.status is None:
+        return None
+    key, lag = str(learner.id), lag_behind(leader, learner)
+    least = records.lags.get(key)
+    return (key, lag) if least is None or lag < least else None
 
 
 def without_retired(

@@ -298,12 +298,23 @@ class _Planner(Situation):
             )
         if member and not member.learner:
             self.held_back.append(f"{instance.id} is a voter, but does not answer reads yet")
-        if self.late(instance) and (member is None or (not member.learner and status is None)):
-            return self.say(
-                CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
-                f"{instance.id} has not become a member that is well for "
-                f"{self.age(instance.id):.0f} s: Auto Scaling replaces it",
-            )
+        why = self.why_no_launch(instance, member)
+        if why is None:
+            return None
+        return self.say(
+            CompleteHook(instance.id, Transition.LAUNCHING, HookResult.ABANDON),
+            f"{instance.id} {why}: Auto Scaling replaces it",
+        )
+
+    def why_no_launch(self, instance: Instance, member: Member | None) -> str | None:
+        """Why an instance is given up at its launch; None if it is not. A learner is removed first."""
+        if member is None and instance.id in self.view.joins:
+            return "was told how to join, and its member was removed"
+        if member is None and self.waits_in_vain(instance):
+            return f"has waited {self.age(instance.id):.0f} s for its turn to join"
+        if member and not member.learner and member.status is None and self.overdue(member):
+            waited = self.age(str(member.id))
+            return f"has not had a member that is well for {waited:.0f} s since it was added"
         return None
 
     def complete_departure(self, instance: Instance, member: Member | None) -> Decision | None:
@@ -437,7 +448,7 @@ class _Planner(Situation):
         if learner is None:
             return None
         instance = self.owner(learner)
-        if instance is None or self.going(instance) or self.late(instance) or self.overdue(learner):
+        if instance is None or self.going(instance) or self.overdue(learner):
             return self.give_up(learner, instance)
         join = join_configuration(self.view, self.policy, instance)
         unstarted = instance.launch_waits and not learner.started
@@ -458,8 +469,7 @@ class _Planner(Situation):
         elif self.going(instance):
             why = "is going before it was promoted"
         else:
-            waited = max(self.age(instance.id), self.age(str(learner.id)))
-            why = f"was not promoted within {waited:.0f} s"
+            why = f"was not promoted within {self.age(str(learner.id)):.0f} s"
         return self.say(RemoveMember(learner.id), f"learner {learner.label} {why}")
 
     def promote(self, learner: Member) -> Decision:

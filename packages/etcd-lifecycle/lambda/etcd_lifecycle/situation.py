@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from .model import ClusterView, Instance, Member, Policy
 
 
+def lag_behind(leader: Member | None, member: Member) -> int:
+    """How many log entries a member is behind a leader; 0 if there is none that answers."""
+    log_end = leader.status.raft_index if leader and leader.status else 0
+    applied = member.status.applied_index if member.status else 0
+    return max(0, log_end - applied)
+
+
 class Situation:
     """A view with what can be told of it, by a policy, at one time.
 
@@ -64,7 +71,7 @@ class Situation:
         return self._owners.get(member.id)
 
     def age(self, key: str) -> float:
-        """For how long the instance has been held, or the member has been dead, in seconds."""
+        """For how long it has waited: see `ClusterView.first_seen`, in seconds."""
         return self.now - self.view.first_seen.get(key, self.now)
 
     # Instances
@@ -106,8 +113,16 @@ class Situation:
         return sorted(waiting, key=lambda instance: (-self.age(instance.id), instance.id))
 
     def late(self, instance: Instance) -> bool:
-        """Whether a launching instance has had its time."""
+        """Whether the instance of the first member, which waits for nobody, has had its time."""
         return self.age(instance.id) > self.policy.launch_deadline
+
+    def waits_in_vain(self, instance: Instance) -> bool:
+        """Whether a launching instance has waited for its turn to join for longer than a line takes.
+
+        Instances join one at a time. Those before it are no more than the group wants, and each is
+        given up at its deadline.
+        """
+        return self.age(instance.id) > self.policy.launch_deadline * (self.view.desired + 1)
 
     def _noticed(self, instance: Instance) -> NoticeKind | None:
         notice = self.view.notices.get(instance.id)
@@ -117,15 +132,13 @@ class Situation:
 
     # Members
 
-    def overdue(self, learner: Member) -> bool:
-        """Whether it has had its time, on an instance that no hook holds (any more) too."""
-        return self.age(str(learner.id)) > self.policy.launch_deadline
+    def overdue(self, newcomer: Member) -> bool:
+        """Whether it has had its time since it was added, or last came nearer to the leader."""
+        return self.age(str(newcomer.id)) > self.policy.launch_deadline
 
     def lag(self, member: Member) -> int:
         """How many log entries the member is behind the leader."""
-        log_end = self.leader.status.raft_index if self.leader and self.leader.status else 0
-        applied = member.status.applied_index if member.status else 0
-        return max(0, log_end - applied)
+        return lag_behind(self.leader, member)
 
     def not_kept(self) -> tuple[Member, ...]:
         """Leaving voters that may end by themselves."""

@@ -18,7 +18,8 @@ class Vitals:
     """What a view tells of trouble.
 
     Attributes:
-        oldest_learner: Seconds since the learner was first seen; 0 if there is none.
+        oldest_learner: Seconds since the learner was added, or last came nearer to the leader; 0 if
+            there is none.
         refusals: How many voters are to go, or are gone, and cannot be removed safely.
         snapshot_age: Seconds since the last snapshot was stored; None if none was, or none is wanted.
         preparation_failures: How many instances are to go and did not hand over what they had to;

@@ -114,7 +114,7 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
     learnerStalled: alarm(
       'LearnerStalled',
       1,
-      `a new member has been a learner for ${learnerStalled.toHumanString()}. Look into its ` +
+      `a new member has made no progress for ${learnerStalled.toHumanString()}. Look into its ` +
         "instance's cloud-init and etcd logs: it does not start, cannot reach its peers, or cannot " +
         'catch up.',
       { metric: metrics.metricOldestLearner(), threshold: learnerStalled.toSeconds() },

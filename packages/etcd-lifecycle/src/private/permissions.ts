@@ -1,12 +1,23 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import { PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, Policy, PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { acknowledgeWildcard } from './nag';
+
+/** What Lambda itself does in a function's name to put it into a network. */
+const NETWORK_ACTIONS = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:DeleteNetworkInterface',
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:UnassignPrivateIpAddresses',
+];
 
 /** What the function works on. */
 export interface FunctionResources {
@@ -14,6 +25,8 @@ export interface FunctionResources {
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
+  /** Whether the group may keep instances whose terminate hook was abandoned. */
+  readonly retains: boolean;
   /** The part of the SSM parameters' names that is the cluster's own. */
   readonly parameterPrefix: string;
 }
@@ -46,7 +59,8 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     [
       'autoscaling:CompleteLifecycleAction',
       'autoscaling:RecordLifecycleActionHeartbeat',
-      'autoscaling:TerminateInstanceInAutoScalingGroup',
+      // Only what is retained must be terminated; all else goes when its hook is completed.
+      ...(on.retains ? ['autoscaling:TerminateInstanceInAutoScalingGroup'] : []),
     ],
     group,
   );
@@ -60,23 +74,31 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   );
   allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
   on.logGroup.grantWrite(role);
-  // What Lambda itself does in the function's name to reach the network.
-  allow(
-    [
-      'ec2:CreateNetworkInterface',
-      'ec2:DescribeNetworkInterfaces',
-      'ec2:DescribeSubnets',
-      'ec2:DeleteNetworkInterface',
-      'ec2:AssignPrivateIpAddresses',
-      'ec2:UnassignPrivateIpAddresses',
-    ],
-    '*',
-  );
+  allow(NETWORK_ACTIONS, '*');
   const ofOne = 'Of one cluster only.';
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
   acknowledgeWildcard(role, 'Resource', parameters, ofOne);
   acknowledgeWildcard(on.autoScalingGroup.role, 'Resource', parameters, ofOne);
+}
+
+/**
+ * Leaves the network's interfaces to Lambda: what comes from the function's own code carries the
+ * function's ARN (Lambda developer guide, "lambda:SourceFunctionArn"), and is denied. A policy of its
+ * own, as the function waits for the role's other one.
+ */
+export function denyNetworkInterfaces(scope: Construct, role: Role, ofFunction: IFunction): void {
+  new Policy(scope, 'NetworkInterfaces', {
+    roles: [role],
+    statements: [
+      new PolicyStatement({
+        effect: Effect.DENY,
+        actions: NETWORK_ACTIONS,
+        resources: ['*'],
+        conditions: { ArnEquals: { 'lambda:SourceFunctionArn': ofFunction.functionArn } },
+      }),
+    ],
+  });
 }
 
 /** Lets the function, its log and the rules use the key. */

@@ -33,6 +33,11 @@ function launchBeforeTerminate(group: CfnAutoScalingGroup): void {
   };
 }
 
+/** Whether the group may retain instances: by the props, or since it was told so before. */
+export function mayRetain(group: CfnAutoScalingGroup): boolean {
+  return group.instanceLifecyclePolicy !== undefined;
+}
+
 function retain(scope: IConstruct, group: CfnAutoScalingGroup): void {
   // The oldest aws-cdk-lib that the package works with does not know it.
   if (!('instanceLifecyclePolicy' in CfnAutoScalingGroup.prototype)) {

@@ -42,8 +42,19 @@ if TYPE_CHECKING:
 
     from etcd_lifecycle.model import Action, Decision
 
-AGES = (0.0, POLICY.stale_grace + 1, POLICY.launch_deadline + 1, POLICY.replacement_deadline + 1)
-"""For how long something has waited, at each level: nothing is over, then one more deadline."""
+MOST_WANTED = 5
+"""How many instances the group wants at most."""
+
+AGES = (
+    0.0,
+    POLICY.stale_grace + 1,
+    POLICY.launch_deadline + 1,
+    max(POLICY.replacement_deadline, POLICY.launch_deadline * (MOST_WANTED + 1)) + 1,
+)
+"""For how long something has waited, at each level: nothing is over, one more deadline, all are."""
+
+UNTOLD, TOLD, TOLD_BEFORE = range(3)
+"""Whether an instance knows how to join: never, as the cluster is, or as it was before."""
 
 INTERRUPTED = "interrupted"
 """In service, and EC2 has said that it takes the instance."""
@@ -68,14 +79,15 @@ class Place(NamedTuple):
         member: As in `cluster_views.Slot`, and ``unnamed``: a voter that never started.
         instance: The lifecycle state, `INTERRUPTED`, or `GONE`.
         leads: Whether the member leads.
-        told: Whether the instance knows how to join the cluster as it is.
-        level: Which of the `AGES` it has waited for, if there is something to wait for.
+        told: Whether the instance, if its member never started, knows how to join the cluster.
+        level: Which of the `AGES` it has waited for, if there is something to wait for: since its
+            member was added if it has one.
     """
 
     member: str | None
     instance: str
     leads: bool = False
-    told: bool = False
+    told: int = UNTOLD
     level: int = 0
 
     @property
@@ -146,7 +158,7 @@ def look(places: list[Place], desired: int) -> ClusterView:
             members.append(member)
         if instance:
             instances.append(instance)
-        if place.learns or place.instance == GONE:
+        if place.learns or place.instance in {GONE, LAUNCHES}:
             first_seen[str(member_id(number))] = NOW - AGES[place.level]
             if place.learns and instance:
                 recorded[instance_id(number)] = member_id(number)
@@ -155,7 +167,7 @@ def look(places: list[Place], desired: int) -> ClusterView:
         if place.instance == INTERRUPTED:
             notices[instance_id(number)] = _NOTICE
         if place.told:
-            told.append(instance)
+            told.append((instance, place.told))
     quorate = is_quorate(places)
     seen = ClusterView(
         cluster="main",
@@ -171,7 +183,14 @@ def look(places: list[Place], desired: int) -> ClusterView:
     )
     if not told:
         return seen
-    return replace(seen, joins={one.id: join_configuration(seen, POLICY, one) for one in told})
+    joins = {one.id: (join_configuration(seen, POLICY, one), how) for one, how in told}
+    return replace(
+        seen,
+        joins={
+            key: join if how == TOLD else replace(join, initial_cluster="as it was")
+            for key, (join, how) in joins.items()
+        },
+    )
 
 
 _SEED = Seed(instance_id(1), CLUSTER_ID)
@@ -228,7 +247,7 @@ def _died(place: Place) -> Place | None:
 
 def _told_anew(places: list[Place]) -> list[Place]:
     """The members have changed: whoever was told how to join knows it no more."""
-    return [one._replace(told=False) if one.told else one for one in places]
+    return [one._replace(told=TOLD_BEFORE) if one.told else one for one in places]
 
 
 def apply(places: list[Place], action: Action) -> list[Place] | None:  # noqa: C901, PLR0911
@@ -244,11 +263,11 @@ def apply(places: list[Place], action: Action) -> list[Place] | None:  # noqa: C
                 return None
             if any(one.learns for one in places) or places[at].member:
                 return None
-            changed[at] = places[at]._replace(member="unstarted")
+            changed[at] = places[at]._replace(member="unstarted", level=0)
             return _told_anew(changed)
         case HandOverJoin():
             at = int(action.instance_id[2:]) - 1
-            changed[at] = places[at]._replace(told=True)
+            changed[at] = places[at]._replace(told=TOLD)
             return changed
         case Promote():
             at = action.member_id - member_id(1)
@@ -279,7 +298,11 @@ def _remove(places: list[Place], at: int) -> list[Place] | None:
     if victim.answers and answering - 1 < 1 + (voters - 1) // 2:
         return None  # etcd: "unhealthy cluster"
     changed = list(places)
-    changed[at] = Place(None, victim.instance, level=victim.level)
+    started = victim.member not in {"unstarted", "unnamed"}
+    told = victim.instance == LAUNCHES and (started or victim.told != UNTOLD)
+    changed[at] = Place(
+        None, victim.instance, told=TOLD_BEFORE if told else UNTOLD, level=victim.level
+    )
     if not changed[at].waits or victim.instance == GONE:
         changed[at] = changed[at]._replace(level=0)
     return elect(_told_anew(changed))
@@ -317,10 +340,10 @@ def happen(places: list[Place], desired: int, *, launches: bool) -> list[Place] 
         after: Place | None = place
         if place.instance in FINDS_OUT:
             after = _died(place)
-        elif place.told and place.member == "unstarted" and quorate:
-            after = place._replace(member="lagging", told=False)
+        elif place.told == TOLD and place.member == "unstarted" and quorate:
+            after = place._replace(member="lagging", told=UNTOLD, level=0)
         elif place.member == "lagging" and quorate and place.instance in {LAUNCHES, SERVING}:
-            after = place._replace(member="synced")
+            after = place._replace(member="synced", level=0)
         events += after != place
         if after:
             changed.append(after)
@@ -330,7 +353,7 @@ def happen(places: list[Place], desired: int, *, launches: bool) -> list[Place] 
         events += 1
     elif len(staying) > desired:
         at = min(staying, key=lambda n: (changed[n].instance != SERVING, changed[n].member or ""))
-        changed[at] = changed[at]._replace(instance=HELD, told=False, level=0)
+        changed[at] = changed[at]._replace(instance=HELD, told=UNTOLD, level=0)
         events += 1
     elected = elect(changed)
     if events or elected != changed:
@@ -524,7 +547,7 @@ def _told(state: State) -> str:
     return " | ".join(
         f"{one.member or '-'}@{one.instance}"
         + ("*" if one.leads else "")
-        + (" told" if one.told else "")
+        + ("", " told", " told before")[one.told]
         + (f" {one.level}" if one.level else "")
         for one in decode(state)
     )

@@ -122,8 +122,13 @@ def view(
         cluster_id=CLUSTER_ID,
         seed=Seed(instance_id(1), CLUSTER_ID),
         first_seen={
-            (str(member_id(n)) if slot.instance == GONE else instance_id(n)): NOW - slot.waited
+            key: NOW - slot.waited
             for n, slot in numbered
+            for key, counts in (
+                (instance_id(n), slot.instance != GONE),
+                (str(member_id(n)), slot.member and slot.instance in {GONE, "Pending:Wait"}),
+            )
+            if counts
         },
         recorded={instance_id(n): member_id(n) for n, slot in numbered if slot.member in LEARNERS},
     )

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 DEADLINES = sorted({POLICY.stale_grace, POLICY.launch_deadline, POLICY.replacement_deadline})
+"""What a run may have to wait for; those for a turn to join are of the world's group."""
 
 
 class RuleBrokenError(AssertionError):
@@ -164,11 +165,17 @@ class World:
         waiting = [one.id for one in seen.instances if one.held or one.leaving]
         if seen.quorate:
             waiting += [str(one.id) for one in identify(seen).orphans if not one.healthy]
-            waiting += [str(one.id) for one in seen.members if one.learner]
+            waiting += [str(one.id) for one in seen.members if one.learner or self._launches(one)]
         else:
             waiting += [key for key in self.first_seen if key.isdecimal()]
         self.first_seen = {key: self.first_seen.get(key, self.now) for key in waiting}
         return replace(seen, first_seen=dict(self.first_seen))
+
+    def _launches(self, member: Member) -> bool:
+        """Whether the member's instance is held at its launch."""
+        return any(
+            one.launch_waits for one in self.instances.values() if one.address == member.host
+        )
 
     def _elect(self) -> None:
         leader = self.members.get(self.leader)
@@ -316,7 +323,8 @@ def run(world: World, *, limit: int = 120, policy: Policy = POLICY) -> Decision:
     Raises:
         RuleBrokenError: A decision broke a rule, or there is no end within the limit.
     """
-    deadlines = list(DEADLINES)
+    everything = [*DEADLINES, POLICY.launch_deadline * (world.desired + 1)]
+    deadlines = list(everything)
     for _ in range(limit):
         seen = world.look()
         decision = plan(seen, policy, world.now)
@@ -333,14 +341,14 @@ def run(world: World, *, limit: int = 120, policy: Policy = POLICY) -> Decision:
             asked_again = isinstance(decision.action, PrepareRemoval)
             if world.shape() == before and not asked_again:
                 raise RuleBrokenError(_told(["an action without an effect"], world, seen))
-            deadlines = list(DEADLINES)
+            deadlines = list(everything)
             continue
         if isinstance(decision.action, TakeSnapshot):
             world.now += 1  # it failed, and the same run looks again at once
             continue
         world.pass_time(1 if decision.action == Wait(soon=True) else MINUTE)
         if world.shape() != before:
-            deadlines = list(DEADLINES)
+            deadlines = list(everything)
         elif deadlines:
             world.now += deadlines.pop(0)
         else:

@@ -414,8 +414,47 @@ def test_the_deadline_itself_is_still_in_time():
     assert action(seen) == Wait(soon=True)
 
 
-def test_a_launch_without_a_member_is_abandoned_after_the_deadline():
-    assert action(view(HEALTHY, replace(LAUNCHING, waited=LATE))) == abandon(2)
+def waits_for(made, number, *, turn, member=0.0):
+    """The view, with a launching instance that has waited so long, its member for its part."""
+    first_seen = {instance_id(number): NOW - turn, str(member_id(number)): NOW - member}
+    return replace(made, first_seen={**made.first_seen, **first_seen})
+
+
+@pytest.mark.parametrize("kind", ["unstarted", "silent", "lagging", "synced"])
+def test_the_deadline_of_a_learner_counts_from_when_it_was_added(kind):
+    seen = joined(view(HEALTHY, Slot(kind, "Pending:Wait")), 2)
+    in_time = action(waits_for(seen, 2, turn=LATE, member=POLICY.launch_deadline))
+    late = action(waits_for(seen, 2, turn=LATE, member=POLICY.launch_deadline + 1))
+
+    assert isinstance(in_time, Promote if kind == "synced" else Wait)
+    assert late == RemoveMember(member_id(2))
+
+
+def test_so_does_that_of_a_voter_that_is_still_held_at_its_launch():
+    seen = view(HEALTHY, HEALTHY, Slot("dead", "Pending:Wait"))
+
+    assert action(waits_for(seen, 3, turn=LATE, member=POLICY.launch_deadline)) == Wait()
+    assert action(waits_for(seen, 3, turn=LATE, member=POLICY.launch_deadline + 1)) == abandon(3)
+
+
+def test_an_instance_whose_turn_to_join_does_not_come_is_abandoned_when_no_line_takes_as_long():
+    line = POLICY.launch_deadline * 4
+    seen = view(HEALTHY, DEAD, HEALTHY, LAUNCHING, desired=3)
+
+    assert action(waits_for(seen, 4, turn=line)) == Wait()
+    assert action(waits_for(seen, 4, turn=line + 1)) == abandon(4)
+    assert "its turn to join" in decide(waits_for(seen, 4, turn=line + 1)).reason
+
+
+def test_an_instance_whose_learner_was_given_up_is_abandoned_and_gets_no_other():
+    before = joined(view(HEALTHY, Slot("silent", "Pending:Wait")), 2)
+    seen = replace(before, members=before.members[:1])
+
+    assert action(seen) == abandon(2)
+
+
+def test_an_instance_whose_learner_was_removed_before_it_was_told_has_another_turn():
+    assert action(view(HEALTHY, LAUNCHING)) == AddLearner(instance_id(2), address(2))
 
 
 @pytest.mark.parametrize("state", ["Terminating:Wait", "Terminating"])

@@ -6,10 +6,7 @@ public is used, so that a text in which the private names are shortened is drive
 
 from __future__ import annotations
 
-import json
-import subprocess
 import traceback
-from pathlib import Path
 
 from circuit_reference import ReferenceCircuit, Rules
 from hypothesis import HealthCheck, Phase, settings
@@ -22,40 +19,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from remote import Remote
 
 OUTCOMES = st.sampled_from(["success", "failure", "failure", "ignore"])
 CALLERS = st.sampled_from("abc")
 WORDS = st.sampled_from(["ok", "none", "fail", "fail", "fail", "permanent", "fatal", "interrupt"])
-
-
-class Remote:
-    """The subject, in an interpreter of its own."""
-
-    def __init__(self, python, directory):
-        path = [directory, str(Path(__file__).parent)]
-        begin = f"import sys; sys.path[:0] = {path!r}; import circuit_subject as s; s.main()"
-        self.process = subprocess.Popen(
-            [python, "-I", "-W", "error", "-c", begin],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self, *request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the subject ended with {self.process.wait()}")
-        answer = json.loads(line)
-        if isinstance(answer, dict):
-            raise RuntimeError(f"the subject failed:\n{answer['error']}")
-        return answer
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 @st.composite
@@ -215,7 +183,7 @@ REFERENCES = {
 def run(python, directory, features, reference="ReferenceCircuit", examples=60, steps=50):
     """Drive the emitted text in `directory`; return what was seen, and where the two differed."""
     seen = set()
-    remote = Remote(python, directory)
+    remote = Remote(python, directory, "circuit_subject")
     failure = None
     try:
         run_state_machine_as_test(

@@ -214,6 +214,16 @@ class Pyresilience(Consecutive):
     """pyresilience and purgatory: any number of probes."""
 
 
+class Aiobreaker(Consecutive):
+    """aiobreaker: the time of opening is in UTC, and is compared with the local time."""
+
+    def __init__(self, hours_east):
+        self.ahead = hours_east * 3600
+
+    def due(self, circuit, now):
+        return now + self.ahead - circuit.opened_at >= RESET
+
+
 class Explorer:
     """Goes through all states of a model, breadth first, and keeps the first trace to each flaw."""
 

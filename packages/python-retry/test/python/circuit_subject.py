@@ -6,12 +6,12 @@ circuit, its retry_after]; or {"error": traceback}. Standard library only.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
 
 from python_retry import CircuitBreaker, retry_with_circuit_breaker
+from remote import serve
 from retry_support import World
 from scenarios import Actor, Operation
 
@@ -101,10 +101,4 @@ class Subject:
 def main():
     logging.getLogger("python_retry").addHandler(logging.NullHandler())
     logging.getLogger("python_retry").propagate = False
-    subject = Subject()
-    for line in sys.stdin:
-        print(json.dumps(subject.answer(*json.loads(line))), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    serve(Subject(), sys.stdin, lambda line: print(line, flush=True))

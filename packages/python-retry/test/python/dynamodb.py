@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,12 +10,21 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import uuid
 
 import boto3
+from botocore import endpoint
 from botocore.config import Config
 from botocore.retries import standard
-from python_retry import CircuitBreaker, DynamoDBStore, aws_classify, aws_is_retriable
+from gate import Gate
+from python_retry import (
+    CircuitBreaker,
+    DynamoDBStore,
+    aws_classify,
+    aws_is_retriable,
+    retry_call,
+)
 from retry_support import World, logs
 
 TABLE = "circuits"
@@ -138,6 +148,136 @@ def store_down():
             breaker.acquire().failure()
         answers.append(bool(breaker.acquire()))
     return [answers, breaker.state]
+
+
+@contextlib.contextmanager
+def store_behind_a_gate():
+    """Yield a gate before the emulator, and a function that makes stores which go through it."""
+    with Gate(os.environ["AWS_ENDPOINT_URL"]) as gate:
+
+        def make():
+            os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = gate.url
+            try:
+                return DynamoDBStore(TABLE, timeout=0.3)
+            finally:
+                del os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
+
+        yield gate, make
+
+
+def life_without_a_store(trouble):
+    """Let a store fail under a fleet that knows of an opening; report what holds meanwhile."""
+    world = World()
+    name = uuid.uuid4().hex
+    report = {}
+    with store_behind_a_gate() as (gate, make), logs() as lines:
+        first, second, third = (
+            CircuitBreaker(2, 60, name=name, lease=10, store=make(), store_ttl=5, **world.clocks)
+            for _ in range(3)
+        )
+        third.acquire().success()  # it has seen the circuit closed, and nothing since
+        for _ in range(2):
+            first.acquire().failure()
+        world.advance(5)
+        report["known"] = bool(second.acquire())
+        gate.trouble = trouble
+        asked = gate.requests
+        world.advance(6)
+        report["the view holds"] = [bool(one.acquire()) for one in (first, second)]
+        report["requests"] = gate.requests - asked  # one for each: no second attempt
+        for _ in range(20):
+            first.acquire()
+            second.acquire()
+        report["requests of 40 more calls"] = gate.requests - asked - 2
+        third.acquire().failure()
+        report["its own trip holds"] = [bool(third.acquire())]
+        third.record_failure()
+        report["its own trip holds"].append(bool(third.acquire()))
+        report["warnings"] = sum("the store failed" in text for _, text in lines)
+        gate.trouble = None
+        world.advance(40)
+        report["after the pause"] = bool(third.acquire())
+        version, stored = DynamoDBStore(TABLE).read(name)
+        report["stored"] = [version, stored["phase"]]
+        world.advance(30)
+        probe = second.acquire()
+        report["one probe"] = [bool(probe), bool(first.acquire()), bool(third.acquire())]
+        probe.success()
+        world.advance(7)
+        report["closed for all"] = [bool(one.acquire()) for one in (first, second, third)]
+    return report
+
+
+def lose_the_answer_to_a_write():
+    """Let the write of a probe's lease come through, but not its answer."""
+    world = World()
+    name = uuid.uuid4().hex
+    with store_behind_a_gate() as (gate, make), logs():
+        first, second = (
+            CircuitBreaker(1, 60, name=name, lease=10, store=make(), store_ttl=1, **world.clocks)
+            for _ in range(2)
+        )
+        first.record_failure()
+        world.advance(60)
+        gate.trouble = "loses answers"
+        probe = first.acquire()
+        gate.trouble = None
+        world.advance(3)
+        report = [bool(probe), bool(second.acquire())]
+        probe.success()
+        return [*report, DynamoDBStore(TABLE).read(name)[1]["phase"], first.state]
+
+
+def layers_of_retries():
+    """Count the requests that one call costs when botocore has retried, in each way it gives up."""
+
+    def through(client):
+        asked = gate.requests
+        made = []
+
+        def operation():
+            made.append(1)
+            return client.get_item(TableName=TABLE, Key={"id": {"S": "x"}})
+
+        try:
+            retry_call(
+                operation,
+                sleep=lambda _: None,
+                classify=aws_classify,
+                is_retriable=aws_is_retriable,
+            )
+        except Exception as error:
+            metadata = error.response["ResponseMetadata"]
+            gave_up = [
+                key for key in ("MaxAttemptsReached", "RetryQuotaReached") if key in metadata
+            ]
+            return {
+                "error": error.response["Error"]["Code"],
+                "gave up": gave_up,
+                "outcome": aws_classify(error),
+                "attempts of ours": len(made),
+                "requests": gate.requests - asked,
+            }
+
+    def start(attempts):
+        retries = {"mode": "standard", "total_max_attempts": attempts}
+        return boto3.client("dynamodb", endpoint_url=gate.url, config=Config(retries=retries))
+
+    original = endpoint.time
+    # botocore's own back-off, which is not what is looked at here.
+    endpoint.time = types.SimpleNamespace(sleep=lambda _: None, time=original.time)
+    try:
+        with Gate(os.environ["AWS_ENDPOINT_URL"]) as gate, logs():
+            gate.trouble = "throttled"
+            alone, three = start(1), start(3)
+            report = [through(alone), through(three)]
+            for _ in range(200):  # until botocore's quota of retries is used up
+                last = through(three)
+                if "RetryQuotaReached" in last["gave up"]:
+                    return [*report, last]
+            return [*report, "the quota was never used up"]
+    finally:
+        endpoint.time = original
 
 
 def outcomes_of_real_errors():

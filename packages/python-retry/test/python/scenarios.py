@@ -6,13 +6,11 @@ import asyncio
 import builtins
 import contextlib
 import gc
-import importlib
 import logging
 import os
 import pickle
 import queue
 import random
-import sys
 import threading
 import time
 
@@ -440,14 +438,3 @@ def traceback_cycles():
 
 def public_surface():
     return sorted(python_retry.__all__)
-
-
-def modules_that_importing_adds():
-    """Return the modules that a first import loads beyond the four allowed ones."""
-    loaded = sys.modules.pop("python_retry")
-    try:
-        before = set(sys.modules)
-        importlib.import_module("python_retry")
-        return sorted(set(sys.modules) - before)
-    finally:
-        sys.modules["python_retry"] = loaded

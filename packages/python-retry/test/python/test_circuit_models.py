@@ -1,6 +1,6 @@
-"""The breadth-first check of our circuit, and the defects that it finds in others' rules (D1-D6).
+"""The breadth-first check of our circuit, and the defects that it finds in others' rules.
 
-Plain functions, so that every interpreter can run them without pytest.
+D1-D6 and D20 of the list of defects; `test_shared_models.py` has those of shared circuits. Plain functions, so that every interpreter can run them without pytest.
 """
 
 from __future__ import annotations
@@ -79,3 +79,9 @@ def test_d5_nopanic_is_wedged_by_a_probe_that_is_cancelled():
 
 def test_d6_pyresilience_and_purgatory_admit_a_crowd():
     assert models.ONE_PROBE in flaws_of(models.Pyresilience())
+
+
+def test_d20_aiobreaker_is_out_by_the_offset_of_the_time_zone():
+    assert models.OPEN_REFUSES in flaws_of(models.Aiobreaker(2))
+    assert models.NO_WEDGE in flaws_of(models.Aiobreaker(-5))
+    assert not flaws_of(models.Aiobreaker(0)).keys() & {models.OPEN_REFUSES, models.NO_WEDGE}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import queue
 import threading
@@ -801,6 +802,17 @@ def test_emf_lines_are_written_at_transitions_and_exhaustion_only():
     assert isinstance(exhausted_line["_aws"]["Timestamp"], int)
 
 
+def test_an_emf_line_is_one_line_on_standard_output():
+    world = World()
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        breaker = CircuitBreaker(1, name="two\nlines", listener=emf_listener("N"), **world.clocks)
+        breaker.record_success()
+        breaker.record_failure()
+    (line,) = output.getvalue().splitlines()
+    assert json.loads(line)["Circuit"] == "two\nlines"
+
+
 # --- clocks ---------------------------------------------------------------------------------------
 
 
@@ -882,6 +894,68 @@ def test_a_cancelled_probe_gives_its_permit_back():
 
     asyncio.run(scenario())
     assert breaker.state == "HALF_OPEN"
+
+
+def test_a_cancellation_ends_a_wait_at_once_and_says_nothing_of_the_dependency():
+    for scope in ("call", "attempt"):
+        world = World()
+        breaker = CircuitBreaker(2, **world.clocks)
+        operation = Script(OSError)
+
+        async def scenario(breaker=breaker, operation=operation, scope=scope):
+            waiting = asyncio.Event()
+
+            async def sleep(_):
+                waiting.set()
+                await asyncio.sleep(WAIT)
+
+            async def fails():
+                return operation()
+
+            call = async_retry_call(
+                fails, circuit_breaker=breaker, breaker_scope=scope, sleep=sleep, base_delay=1
+            )
+            task = asyncio.ensure_future(call)
+            await waiting.wait()
+            task.cancel()
+            with raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(scenario())
+        assert operation.calls == 1
+        # The call as a whole was ignored; of single attempts the one that failed has counted.
+        breaker.record_failure()
+        assert breaker.state == ("CLOSED" if scope == "call" else "OPEN")
+
+
+def test_the_asynchronous_twin_heeds_circuit_deadline_and_budget():
+    world = World()
+    made = []
+
+    async def fails():
+        made.append(1)
+        raise OSError("real")
+
+    async def sleep(seconds):
+        world.sleep(seconds)
+
+    options = {**world.options, "sleep": sleep}
+    with raises(OSError, "real"):
+        asyncio.run(async_retry_call(fails, timeout=5, **options))
+    assert (len(made), world.sleeps) == (1, [])
+    budget = RetryBudget(1, 0)
+    for _ in range(2):
+        with raises(OSError, "real"):
+            asyncio.run(async_retry_call(fails, max_retries=2, budget=budget, **options))
+    assert (len(made), world.sleeps) == (4, [5.0])
+    breaker = opened(world)
+    with raises(CircuitOpenError):
+        asyncio.run(async_retry_call(fails, circuit_breaker=breaker, **options))
+    assert len(made) == 4
+    world.advance(60)
+    with raises(OSError, "real"):
+        asyncio.run(async_retry_call(fails, circuit_breaker=breaker, **options))
+    assert (len(made), breaker.state) == (5, "OPEN")  # a probe is attempted once
 
 
 def test_tasks_that_share_a_thread_keep_their_permits_apart():

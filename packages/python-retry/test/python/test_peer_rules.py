@@ -1,14 +1,16 @@
 """Counterexamples to the rules of other packages (D7-D21), each beside ours on the same events.
 
 Where a rule is not run here it is written down as a few lines; the packages' real code is compared in
-the benchmark. D1-D6 are found by the breadth-first check. Plain functions, so that every interpreter
-can run them without pytest.
+the benchmark. The breadth-first checks of circuits find D1-D6, D8-D18 and D20 by themselves; D7, D19
+and D21 are of retries and windows: there all sequences of what can happen are gone through here.
+Plain functions, so that every interpreter can run them without pytest.
 """
 
 from __future__ import annotations
 
 import copy
 import datetime as dt
+import itertools
 import statistics
 
 from python_retry import CircuitBreaker, retry_call
@@ -32,6 +34,34 @@ def test_d7_a_limit_that_is_looked_at_before_the_attempt_lets_one_more_begin():
     with raises(OSError):
         retry_call(operation, max_retries=99, base_delay=0, timeout=1, **world.options)
     assert (operation.calls, world.mono) == (1, 1001.0)
+
+
+def test_d7_in_no_order_of_long_and_short_attempts_does_ours_begin_one_after_the_limit():
+    def begins_of_backoff(takes, limit):
+        now, begins = 0.0, []
+        for seconds in takes:
+            begins.append(now)
+            now += seconds
+            if begins[-1] >= limit:  # elapsed is that of the attempt's beginning
+                break
+        return begins
+
+    found = []
+    for takes in itertools.product((0.0, 0.5, 1.0, 3.0), repeat=4):
+        if any(begin >= 1 for begin in begins_of_backoff(takes, 1)):
+            found.append(takes)
+        world = World()
+        left, begins = list(takes), []
+
+        def operation(world=world, left=left, begins=begins):
+            begins.append(world.mono - 1000)
+            world.advance(left.pop(0))
+            raise OSError
+
+        with raises(OSError):
+            retry_call(operation, max_retries=4, base_delay=0, timeout=1, **world.options)
+        assert all(begin < 1 for begin in begins), takes
+    assert (1.0, 0.0, 0.0, 0.0) in found
 
 
 def test_d8_a_probe_that_dies_takes_its_place_with_it():
@@ -325,6 +355,47 @@ def test_d19_what_is_older_than_the_window_counts_no_more_after_a_pause():
     assert breaker.state == "CLOSED"
 
 
+class SamplingBreaker:
+    """cockatiel: five windows, of which one is rotated when it is over, whenever that is noticed."""
+
+    def __init__(self):
+        self.windows = [[0, 0] for _ in range(5)]
+        self.since = 0.0
+
+    def opens(self, now, failed):
+        if now - self.since >= 6:
+            self.windows = [*self.windows[1:], [0, 0]]
+            self.since = now
+        self.windows[-1][0] += failed
+        self.windows[-1][1] += 1
+        failures, calls = (sum(column) for column in zip(*self.windows, strict=True))
+        return calls >= 3 and failures >= calls / 2
+
+
+def test_d19_after_no_sequence_of_pauses_does_ours_count_what_is_too_old():
+    found = []
+    for gaps in itertools.product((1, 3600), repeat=4):
+        for outcomes in itertools.product((True, False), repeat=4):
+            peer, world = SamplingBreaker(), World()
+            ours = CircuitBreaker(window=30.0, failure_rate=0.5, min_calls=3, **world.clocks)
+            now, calls, peers_opened = 0, [], False
+            for gap, failed in zip(gaps, outcomes, strict=True):
+                now += gap
+                world.advance(gap)
+                calls.append((now, failed))
+                recent = [bad for at, bad in calls if now - at < 30]
+                due = len(recent) >= 3 and sum(recent) >= len(recent) / 2
+                if peer.opens(now, failed) and not due and not peers_opened:
+                    found.append((gaps, outcomes))
+                peers_opened = peers_opened or due
+                permit = ours.acquire()
+                (permit.failure if failed else permit.success)()
+                assert (ours.state == "OPEN") == due, (gaps, outcomes)
+                if due:
+                    break
+    assert ((1, 1, 3600, 1), (True, True, True, True)) in found
+
+
 def test_d20_the_time_zone_does_not_matter():
     # aiobreaker: opened_at in UTC is compared with the local time.
     berlin = dt.timezone(dt.timedelta(hours=2))
@@ -356,3 +427,21 @@ def test_d21_a_clock_that_went_back_lets_nobody_sleep_for_ever():
     world.epoch -= 86_400
     world.mono += 60
     assert breaker.acquire()
+
+
+def test_d21_by_no_jumps_of_the_wall_clock_does_ours_sleep_longer():
+    longest = 0.0
+    for jumps in itertools.product((-86_400, 0, 3, 86_400), repeat=3):
+        last, now, rate = 1.7e9, 1.7e9 + sum(jumps), 0.5
+        longest = max(longest, (1 - rate * (now - last)) / rate)
+        world = World()
+        left = list(jumps)
+
+        def operation(world=world, left=left):
+            world.epoch += left.pop(0)
+            raise OSError
+
+        with raises(OSError):
+            retry_call(operation, timeout=60, **world.options)
+        assert world.sleeps in ([], [5.0], [5.0, 10.0]), jumps
+    assert longest > 80_000

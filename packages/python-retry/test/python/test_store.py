@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 
 from python_retry import CircuitBreaker, CircuitOpenError, retry_call
 from retry_support import Script, World, logs, raises
@@ -126,6 +127,19 @@ def test_one_probe_for_the_whole_fleet():
     assert fleet.stored == "CLOSED"
     fleet.world.advance(6)
     assert all(breaker.acquire() for breaker in fleet.breakers)
+
+
+def test_copies_of_a_process_name_their_probes_apart():
+    fleet = Fleet(1)
+    fleet.trip()
+    fleet.world.advance(60)
+    tickets = []
+    for _ in range(2):
+        random.seed(7)  # as two environments that were restored from one snapshot
+        probe = fleet.breakers[0].acquire()
+        tickets += [ticket for ticket, _, _ in fleet.store.items["inventory"][1]["probes"]]
+        probe.ignore()
+    assert len(set(tickets)) == 2
 
 
 def test_losing_the_race_for_the_probe_adopts_the_winners_view_at_once():

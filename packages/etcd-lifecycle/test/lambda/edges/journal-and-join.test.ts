@@ -276,6 +276,24 @@ describe('since when something waits', () => {
     });
   });
 
+  test('starts anew for a learner that comes nearer, which is forgotten as a whole', async () => {
+    const cluster = 'nearer';
+    const lags = () => python.call('lags', [TABLE, cluster]);
+    await firstSeen(cluster, [LARGEST_ID], 100);
+    expect(await lags()).toEqual({});
+    for (const [now, lag] of [
+      [150, 4_000],
+      [200.5, 30],
+    ]) {
+      await python.call('record_progress', [TABLE, cluster, LARGEST_ID, now, lag]);
+    }
+    expect(await lags()).toEqual({ [LARGEST_ID]: 30 });
+    expect(await firstSeen(cluster, [LARGEST_ID], 300)).toEqual({ [LARGEST_ID]: 200.5 });
+    await firstSeen(cluster, [], 400);
+    expect(await firstSeen(cluster, [LARGEST_ID], 500)).toEqual({ [LARGEST_ID]: 500 });
+    expect(await lags()).toEqual({});
+  });
+
   test('is not moved by one who did not know it yet', async () => {
     const cluster = newCluster();
     await firstSeen(cluster, [FIRST], 100);

@@ -195,6 +195,14 @@ def first_seen(table, cluster, keys, now, known=None):
     return dict(one.first_seen(keys, now, one.load().first_seen if known is None else known))
 
 
+def record_progress(table, cluster, key, now, lag):
+    journal(table, cluster).record_progress(key, now, lag)
+
+
+def lags(table, cluster):
+    return dict(journal(table, cluster).load().lags)
+
+
 def record(table, cluster, entries):
     one = journal(table, cluster)
     for entry in entries:

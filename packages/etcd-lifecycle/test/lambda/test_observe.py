@@ -1,0 +1,144 @@
+"""What is remembered of a view, since no service tells for how long it has been so."""
+
+import pytest
+from cluster_views import GONE, NOW, POLICY, Slot, instance_id, member_id, view
+from etcd_lifecycle.etcd import MemberList, StatusReport
+from etcd_lifecycle.journal import Records
+from etcd_lifecycle.observe import PROGRESS_SECONDS, Observer, _waiting, progress
+
+
+@pytest.mark.parametrize(
+    ("slot", "instance_waits", "member_waits"),
+    [
+        (Slot(), False, False),
+        (Slot("dead"), False, False),
+        (Slot(instance="Terminating:Wait"), True, False),
+        (Slot("dead", GONE), False, True),
+        (Slot(None, "Pending:Wait"), True, False),
+        (Slot("unstarted", "Pending:Wait"), True, True),
+        # From when it was added until its instance serves, a vote makes no difference.
+        (Slot("healthy", "Pending:Wait"), True, True),
+        (Slot("silent", "InService"), False, True),
+    ],
+)
+def test_what_waits_is_what_a_deadline_counts_for(slot, instance_waits, member_waits):
+    waiting = _waiting(view(Slot(), Slot(), slot), Records())
+
+    expected = {instance_id(3): instance_waits, str(member_id(3)): member_waits}
+    assert sorted(waiting) == sorted(key for key, waits in expected.items() if waits)
+
+
+def test_without_a_quorum_what_is_known_of_members_still_holds():
+    seen = view(Slot("dead"), Slot("dead"), Slot(instance="Terminating:Wait"))
+    known = Records(first_seen={str(member_id(9)): NOW, instance_id(9): NOW})
+
+    assert _waiting(seen, known) == [instance_id(3), str(member_id(9))]
+
+
+class Surroundings:
+    """The journal, the join parameters and the members' endpoints, which show a view."""
+
+    def __init__(self, shown, records):
+        self.shown = shown
+        self.records = records
+        self.progress = []
+
+    def load(self):
+        return self.records
+
+    def first_seen(self, keys, now, known):
+        return {key: known.get(key, now) for key in keys}
+
+    def record_progress(self, key, now, lag):
+        self.progress.append((key, now, lag))
+
+    def read(self, _):
+        return {}
+
+    def keep(self, _):
+        """No endpoint is kept."""
+
+    def at(self, address):
+        return Endpoint(self.shown, next(one for one in self.shown.members if one.host == address))
+
+
+class Endpoint:
+    """One member of a view."""
+
+    def __init__(self, shown, member):
+        self.shown = shown
+        self.member = member
+
+    def status(self, **_):
+        one = self.member
+        return StatusReport(self.shown.cluster_id, one.id, one.learner, one.status)
+
+    def member_list(self, **_):
+        return MemberList(self.shown.cluster_id, self.member.id, self.shown.members)
+
+    def alarms(self):
+        return frozenset()
+
+
+def observed(shown, records, **options):
+    around = Surroundings(shown, records)
+    observer = Observer("main", None, around, around, around)
+    return observer.observe(shown.desired, shown.instances, NOW, **options), around
+
+
+BEHIND = POLICY.max_promotion_lag + 1
+LEARNER = str(member_id(2))
+LAGS = view(Slot(), Slot("lagging", "Pending:Wait"))
+
+
+@pytest.mark.parametrize(
+    ("least", "nearer"),
+    [(None, True), (BEHIND + 1, True), (BEHIND, False), (BEHIND - 1, False)],
+)
+def test_a_learner_progresses_when_it_was_never_as_near_to_the_leader(least, nearer):
+    records = Records(lags={} if least is None else {LEARNER: least})
+
+    assert progress(LAGS, records) == ((LEARNER, BEHIND) if nearer else None)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        view(Slot(), Slot()),
+        view(Slot(), Slot("silent", "Pending:Wait")),
+        view(Slot(), Slot("lagging", "Pending:Wait"), leader=None),
+        view(Slot("dead"), Slot(), Slot(), Slot("lagging", "Pending:Wait"), leader=1),
+    ],
+)
+def test_without_a_learner_and_a_leader_that_answer_there_is_no_progress(seen):
+    assert progress(seen, Records()) is None
+
+
+def waiting_for(seconds, **records):
+    return Records(seed=LAGS.seed, first_seen={LEARNER: NOW - seconds}, **records)
+
+
+def test_the_time_of_a_learner_starts_anew_when_it_comes_nearer():
+    records = waiting_for(PROGRESS_SECONDS, lags={LEARNER: BEHIND + 1})
+    seen, around = observed(LAGS, records)
+
+    assert seen.first_seen[LEARNER] == NOW
+    assert around.progress == [(LEARNER, NOW, BEHIND)]
+
+
+def test_whoever_only_looks_sees_that_and_records_nothing():
+    records = waiting_for(PROGRESS_SECONDS, lags={LEARNER: BEHIND + 1})
+    seen, around = observed(LAGS, records, remember=False)
+
+    assert seen.first_seen[LEARNER] == NOW
+    assert around.progress == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least"), [(PROGRESS_SECONDS - 0.1, BEHIND + 1), (PROGRESS_SECONDS, BEHIND)]
+)
+def test_otherwise_its_time_goes_on(seconds, least):
+    seen, around = observed(LAGS, waiting_for(seconds, lags={LEARNER: least}))
+
+    assert seen.first_seen[LEARNER] == NOW - seconds
+    assert around.progress == []

@@ -1,0 +1,19 @@
+/** Who uses a permission of the function's role that the function itself never uses, and what for. */
+export const USED_BY_OTHERS: Readonly<Record<string, string>> = {
+  'ec2:AssignPrivateIpAddresses': 'Lambda itself, to put the function into the network',
+  'ec2:CreateNetworkInterface': 'Lambda itself, to put the function into the network',
+  'ec2:DeleteNetworkInterface': 'Lambda itself, to put the function into the network',
+  'ec2:DescribeNetworkInterfaces': 'Lambda itself, to put the function into the network',
+  'ec2:DescribeSubnets': 'Lambda itself, to put the function into the network',
+  'ec2:UnassignPrivateIpAddresses': 'Lambda itself, to put the function into the network',
+  'logs:CreateLogStream': "Lambda itself, for the function's log",
+  'logs:PutLogEvents': "Lambda itself, for the function's log",
+  'secretsmanager:DescribeSecret':
+    'nobody: Secret.grantRead() gives it besides GetSecretValue, and alone knows the key, and the ' +
+    'full ARN, of every kind of secret. It tells when a secret was changed, and nothing of its value',
+  'sqs:ChangeMessageVisibility': 'Lambda itself, to poll the queue',
+  'sqs:DeleteMessage': 'Lambda itself, to poll the queue',
+  'sqs:GetQueueAttributes': 'Lambda itself, to poll the queue',
+  'sqs:GetQueueUrl': 'CDK gives it to whoever consumes from a queue',
+  'sqs:ReceiveMessage': 'Lambda itself, to poll the queue',
+};
