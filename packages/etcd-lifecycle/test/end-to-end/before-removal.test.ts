@@ -117,7 +117,7 @@ def handler(event, context):
 
   test('is called once, before the leadership is moved and the member removed', async () => {
     const { cluster, goes } = await replaceTheOnlyMember({
-      baseAddress: '127.0.67.2',
+      baseAddress: '127.0.80.2',
       beforeRemoval: byFunction(HAND_OVER),
     });
     await cluster.waitUntilInService(1, 60);
@@ -148,7 +148,7 @@ def handler(event, context):
 
   test('that fails holds the removal, until it succeeds', async () => {
     const { cluster, goes } = await replaceTheOnlyMember({
-      baseAddress: '127.0.68.2',
+      baseAddress: '127.0.81.2',
       beforeRemoval: byFunction(HAND_OVER, { timeout: Duration.seconds(5) }, { NEEDS: '/mended' }),
       environment: { QUORATE_BEFORE_REMOVAL_RETRY: '0' },
     });
@@ -169,7 +169,7 @@ def handler(event, context):
 
   test('that takes too long does not keep the member, where that is the policy', async () => {
     const { cluster } = await replaceTheOnlyMember({
-      baseAddress: '127.0.69.2',
+      baseAddress: '127.0.82.2',
       beforeRemoval: byFunction(SLEEP, {
         timeout: Duration.seconds(2),
         onFailure: EtcdBeforeRemovalFailure.PROCEED,
@@ -193,7 +193,7 @@ describe('a command', () => {
 
   test('is run on the instance, and its end is waited for from run to run', async () => {
     const { cluster, goes } = await replaceTheOnlyMember({
-      baseAddress: '127.0.70.2',
+      baseAddress: '127.0.83.2',
       beforeRemoval: () =>
         EtcdBeforeRemoval.runCommand([
           'set -eu',
@@ -218,7 +218,7 @@ describe('a command', () => {
 
   test('that fails is told with its exit code and its last words', async () => {
     const { cluster } = await replaceTheOnlyMember({
-      baseAddress: '127.0.71.2',
+      baseAddress: '127.0.84.2',
       beforeRemoval: () =>
         EtcdBeforeRemoval.runCommand(['echo "no such node" >&2', 'exit 3'], {
           onFailure: EtcdBeforeRemovalFailure.PROCEED,
@@ -235,7 +235,7 @@ describe('a command', () => {
     const cluster = await LocalDeployment.start({
       size: 3,
       runsCommands: true,
-      baseAddress: '127.0.72.2',
+      baseAddress: '127.0.85.2',
       beforeRemoval: () => EtcdBeforeRemoval.runCommand(['true']),
     });
     deployment = cluster;

@@ -94,7 +94,7 @@ describe('a command', () => {
 
   test('is ended when its time is over', async () => {
     const told = await run(['echo begun', 'sleep 60'], { executionTimeout: '1' });
-    expect(Object.values(told)).toEqual([['TimedOut', -1, 'begun\n', '']]);
+    expect(Object.values(told)).toEqual([['ExecutionTimedOut', -1, 'begun\n', '']]);
   });
 
   test('ends with its instance', async () => {
