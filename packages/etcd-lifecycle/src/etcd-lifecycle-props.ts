@@ -4,6 +4,7 @@ import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { EtcdAccess } from './etcd-access';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
 import type { EtcdBeforeRemoval } from './etcd-before-removal';
@@ -27,8 +28,17 @@ export interface EtcdLifecycleProps {
    */
   readonly clusterName: string;
 
-  /** The network from which the function reaches the members' client port. */
-  readonly vpc: IVpc;
+  /**
+   * How the function reaches the members: by the network, or by commands that the instances run.
+   * @default EtcdAccess.gateway(): by the network
+   */
+  readonly access?: EtcdAccess;
+
+  /**
+   * The network from which the function reaches the members' client port.
+   * @default - none, which only `EtcdAccess.ssmRunCommand()` can do without
+   */
+  readonly vpc?: IVpc;
 
   /**
    * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
@@ -113,7 +123,7 @@ export interface EtcdLifecycleProps {
    * How long the function may run; 30 seconds to 15 minutes. It needs that much, as etcd takes 7
    * seconds to say that there is no quorum; a snapshot of much data needs
    * more, and says how much when it fails.
-   * @default Duration.minutes(1)
+   * @default - a minute; three with `EtcdAccess.ssmRunCommand()`, which needs two at least
    */
   readonly timeout?: Duration;
 

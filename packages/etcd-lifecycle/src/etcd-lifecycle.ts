@@ -2,7 +2,7 @@ import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
+import { Connections, type IConnectable } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -14,12 +14,18 @@ import type { EtcdAlarmSet } from './etcd-alarms';
 import type { EtcdLifecycleProps } from './etcd-lifecycle-props';
 import { EtcdMetrics } from './etcd-metrics';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
+import { accessEnvironment } from './private/access';
 import { addAlarms } from './private/alarms';
-import { beforeRemovalEnvironment, grantBeforeRemoval } from './private/before-removal';
+import {
+  beforeRemovalEnvironment,
+  grantBeforeRemoval,
+  grantCommands,
+} from './private/before-removal';
 import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
+import { guardAccess } from './private/guards/access';
 import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
@@ -33,7 +39,7 @@ import { guardTimes } from './private/guards/times';
 import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, nameHooks } from './private/lifecycle-hooks';
 import { acknowledgeRuntime } from './private/nag';
-import { addSecurityGroup, connect } from './private/network';
+import { connect, placeFunction } from './private/network';
 import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
 import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
@@ -78,7 +84,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   /** The dashboard, unless it is turned off. */
   public readonly dashboard?: Dashboard;
 
-  /** The function's side of the network. */
+  /** The function's side of the network; nothing where it is in none. */
   public readonly connections: Connections;
 
   private readonly settings: Settings;
@@ -147,20 +153,18 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       architecture: settings.architecture,
       memorySize: settings.memorySize,
       timeout: settings.timeout,
-      vpc: settings.vpc,
-      vpcSubnets: settings.vpcSubnets,
-      securityGroups: settings.securityGroups ?? [
-        addSecurityGroup(this, settings.vpc, settings.clusterName),
-      ],
+      ...placeFunction(this, settings),
       logGroup: this.logGroup,
       role,
       environment: this.environment(),
       environmentEncryption: key,
     });
     acknowledgeRuntime(this.function);
-    this.connections = this.function.connections;
+    this.connections = settings.vpc ? this.function.connections : new Connections();
     this.grantAll(role);
-    denyNetworkInterfaces(this, role, this.function);
+    if (settings.vpc) {
+      denyNetworkInterfaces(this, role, this.function);
+    }
     connect(this.connections, settings.autoScalingGroup, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(
@@ -189,14 +193,14 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
     const { tls, clientPort, peerPort } = this.settings;
-    if (tls.secret && !options.tlsFiles) {
+    if (tls.scheme === 'https' && !options.tlsFiles) {
       refuse(
         this,
         'the cluster uses TLS, so bootstrapCommands() needs tlsFiles, the paths of the ' +
           'certificates on the instance',
       );
     }
-    if (!tls.secret && options.tlsFiles) {
+    if (tls.scheme === 'http' && options.tlsFiles) {
       refuse(
         this,
         'bootstrapCommands() has tlsFiles, but the cluster uses no TLS, so etcd would ignore ' +
@@ -215,6 +219,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
 
   private guard(): void {
     guardInputs(this, this.settings);
+    guardAccess(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
     guardBeforeRemoval(this, this.settings);
@@ -230,10 +235,14 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private guardComplete(): void {
-    const { autoScalingGroup, beforeRemoval } = this.settings;
+    const { autoScalingGroup, beforeRemoval, access } = this.settings;
     const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     guardCapacity(this, group);
-    guardAgent(this, autoScalingGroup, beforeRemoval?.commands !== undefined);
+    guardAgent(
+      this,
+      autoScalingGroup,
+      (access.runCommand ?? beforeRemoval?.commands) !== undefined,
+    );
     guardPurchase(this, autoScalingGroup, group);
     guardWarmPool(this, autoScalingGroup, this.bootstrapped);
     guardEndpoints(this, this.settings);
@@ -284,25 +293,30 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       ...(settings.auth ? { QUORATE_AUTH_SECRET: settings.auth.secret.secretArn } : {}),
       ...snapshotEnvironment(settings.snapshots),
       ...beforeRemovalEnvironment(this, settings.beforeRemoval),
+      ...accessEnvironment(settings),
       ...settings.environment,
     };
   }
 
   private grantAll(role: Role): void {
-    const { autoScalingGroup, clusterName, tls, auth, snapshots, beforeRemoval, encryptionKey } =
-      this.settings;
+    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
+    const { beforeRemoval, access, vpc } = this.settings;
     grantFunction(this, role, {
       autoScalingGroup,
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
+      inNetwork: vpc !== undefined,
       retains: mayRetain(autoScalingGroup.node.defaultChild as CfnAutoScalingGroup),
       parameterPrefix: this.parameterPrefix,
     });
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
     grantRestores(autoScalingGroup, clusterName, snapshots);
-    grantBeforeRemoval(this, role, autoScalingGroup, beforeRemoval);
+    grantBeforeRemoval(role, beforeRemoval);
+    if (access.runCommand ?? beforeRemoval?.commands) {
+      grantCommands(this, role, autoScalingGroup);
+    }
     auth?.grantRead(role);
     if (encryptionKey) {
       grantKey(this, role, encryptionKey);

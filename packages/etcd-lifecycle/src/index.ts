@@ -1,4 +1,5 @@
 export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
+export { EtcdAccess, type EtcdSsmRunCommandOptions } from './etcd-access';
 export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
 export {

@@ -29,24 +29,12 @@ export function beforeRemovalEnvironment(
   };
 }
 
-/** What it takes to call the function, or to send commands to the group's instances and no others. */
-export function grantBeforeRemoval(
-  scope: IConstruct,
-  role: Role,
-  autoScalingGroup: AutoScalingGroup,
-  beforeRemoval: EtcdBeforeRemoval | undefined,
-): void {
-  if (!beforeRemoval) {
-    return;
+/** What it takes to call the function, if one is called. */
+export function grantBeforeRemoval(role: Role, beforeRemoval: EtcdBeforeRemoval | undefined): void {
+  if (beforeRemoval?.fn) {
+    const resources = [beforeRemoval.fn.functionArn];
+    role.addToPolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources }));
   }
-  const { fn } = beforeRemoval;
-  if (fn) {
-    role.addToPolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [fn.functionArn] }),
-    );
-    return;
-  }
-  grantCommands(scope, role, autoScalingGroup);
 }
 
 /** What it takes to run shell scripts on the group's instances, and on no others. */

@@ -149,10 +149,10 @@ def handler(event, context):
   test('that fails holds the removal, until it succeeds', async () => {
     const { cluster, goes } = await replaceTheOnlyMember({
       baseAddress: '127.0.81.2',
-      beforeRemoval: byFunction(HAND_OVER, { timeout: Duration.seconds(5) }, { NEEDS: '/mended' }),
+      beforeRemoval: byFunction(HAND_OVER, { timeout: Duration.seconds(15) }, { NEEDS: '/mended' }),
       environment: { QUORATE_BEFORE_REMOVAL_RETRY: '0' },
     });
-    await recorded(cluster, 'PrepareRemoval', /^failed: .* failed: ParameterNotFound/);
+    await recorded(cluster, 'PrepareRemoval', /^failed: .* failed: .*ParameterNotFound/);
     await told(
       cluster,
       /but i-\w+ has not handed over: .*ParameterNotFound.* it is asked again in/,
@@ -228,27 +228,6 @@ describe('a command', () => {
     await recorded(cluster, 'RemoveMember', /^done/);
     expect(recordsOf(cluster, 'RemoveMember')[0]?.reason).toMatch(
       /has not handed over: command [-0-9a-f]{36}: Failed, exit code 3: no such node$/,
-    );
-  });
-
-  test('is not sent to an instance whose member is dead', async () => {
-    const cluster = await LocalDeployment.start({
-      size: 3,
-      runsCommands: true,
-      baseAddress: '127.0.85.2',
-      beforeRemoval: () => EtcdBeforeRemoval.runCommand(['true']),
-    });
-    deployment = cluster;
-    cluster.startTicks(1);
-    await cluster.waitUntilInService(3, 90);
-    const { instanceId = '' } = cluster.instances()[2] ?? {};
-    cluster.autoScaling.killInstanceProcesses(instanceId);
-    cluster.autoScaling.terminateInstance(instanceId, { decrement: false });
-    await cluster.waitUntilInService(3, 60);
-    await recorded(cluster, 'RemoveMember', /^done/);
-    expect(cluster.runCommand.sent).toEqual([]);
-    expect(recordsOf(cluster, 'RemoveMember')[0]?.reason).toMatch(
-      /hands nothing over, as its member does not answer$/,
     );
   });
 });
