@@ -150,7 +150,7 @@ describe('the alarms', () => {
 
   test('are attributes, so that more can be done with them', () => {
     const { lifecycle, stack } = all;
-    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(14);
+    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(15);
     expect(stack.resolve(lifecycle.alarms?.quorumLost.alarmArn)).toHaveProperty('Fn::GetAtt');
   });
 });

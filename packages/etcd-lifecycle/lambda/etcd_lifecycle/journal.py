@@ -260,8 +260,8 @@ class Journal:
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
-                if "lag" in item:
-                    lags[key.removeprefix(_SEEN)] = int(item["lag"]["N"])
+                if "behind" in item:
+                    lags[key.removeprefix(_SEEN)] = int(item["behind"]["N"])
             elif key.startswith(_NOTICE):
                 notices[key.removeprefix(_NOTICE)] = Notice(
                     NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
@@ -501,7 +501,8 @@ class Journal:
         """
         self._items.update(
             _SEEN + key,
-            "SET since = :now, lag = :lag",
+            # LAG is a reserved word of DynamoDB's.
+            "SET since = :now, behind = :lag",
             {":now": _number(now), ":lag": _integer(lag)},
         )
 
