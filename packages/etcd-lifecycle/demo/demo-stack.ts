@@ -14,6 +14,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import {
   type BootstrapTlsFiles,
+  type EtcdAccess,
   EtcdAuth,
   type EtcdBeforeRemoval,
   EtcdLifecycle,
@@ -26,7 +27,7 @@ import {
 export interface DemoTls {
   /** Where each instance has its certificates. */
   readonly files: BootstrapTlsFiles;
-  /** The value of the secret with the function's certificate. */
+  /** The value of the secret with the function's certificate, if it reaches the members itself. */
   readonly secret: Readonly<Record<string, string>>;
 }
 
@@ -44,6 +45,11 @@ export interface DemoStackProps {
    * @default - it does not log in
    */
   readonly auth?: Readonly<Record<string, string>>;
+  /**
+   * How the function reaches the members. By commands it is in no network, and has no certificate.
+   * @default - by the network
+   */
+  readonly access?: EtcdAccess;
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
@@ -97,10 +103,15 @@ export class DemoStack extends Stack {
     this.lifecycle = new EtcdLifecycle(this, 'EtcdLifecycle', {
       autoScalingGroup,
       clusterName: props.clusterName,
-      vpc,
-      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
-      heartbeatTimeout: Duration.minutes(5),
-      tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
+      ...(props.access?.runCommand
+        ? { access: props.access, tls: props.tls && EtcdTls.onInstances() }
+        : {
+            vpc,
+            vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+            tls:
+              props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
+          }),
+      heartbeatTimeout: Duration.minutes(props.access?.runCommand ? 10 : 5),
       auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
       beforeRemoval: props.beforeRemoval?.(this),

@@ -79,6 +79,11 @@ export interface LocalDeploymentProps {
    */
   readonly snapshots?: DemoStackProps['snapshots'];
   /**
+   * How the function reaches the members.
+   * @default - by the network
+   */
+  readonly access?: DemoStackProps['access'];
+  /**
    * What is done before a removal.
    * @default - nothing
    */
@@ -407,6 +412,7 @@ export class LocalDeployment {
       environment: props.environment,
       snapshots: props.snapshots,
       beforeRemoval: props.beforeRemoval,
+      access: props.access,
       removal: props.removal,
       startCommand: props.startCommand,
     });
