@@ -44,6 +44,9 @@ class LambdaClient(Protocol):
         """Call a function."""
 
 
+KEEP_ALIVE_SECONDS: Final = 5.0
+"""How often a run that waits says that it is alive: more than once within the time of a lease."""
+
 _SHOWN: Final = 200
 
 
@@ -98,7 +101,7 @@ class Means(Protocol):
         Args:
             request: What it is told.
             seconds: How long it may take.
-            keep_alive: Is called every second while it is waited; what it raises ends the wait.
+            keep_alive: Is called every few seconds while it is waited; what it raises ends the wait.
 
         Returns:
             What is to be said of it, or the id of the command.
@@ -277,7 +280,7 @@ class Preparations:
             action: Which one.
             view: The view that it was decided on.
             seconds_left: How long the run may still take.
-            keep_alive: Is called every second while it is waited; what it raises ends the wait.
+            keep_alive: Is called every few seconds while it is waited; what it raises ends the wait.
 
         Returns:
             What became of it; if it failed, this is recorded, and the plan says what follows.
@@ -358,7 +361,9 @@ class Preparations:
         return replace(one, state=state, detail=detail)
 
 
-def _waiting(call: Callable[[], T], keep_alive: Callable[[], object]) -> T:
+def _waiting(
+    call: Callable[[], T], keep_alive: Callable[[], object], pause: float = KEEP_ALIVE_SECONDS
+) -> T:
     """Call in another thread, which is left behind if the wait is ended."""
     answers: queue.Queue[tuple[T | None, Exception | None]] = queue.Queue()
 
@@ -371,7 +376,7 @@ def _waiting(call: Callable[[], T], keep_alive: Callable[[], object]) -> T:
     threading.Thread(target=work, daemon=True).start()
     while True:
         try:
-            answer, error = answers.get(timeout=1)
+            answer, error = answers.get(timeout=pause)
         except queue.Empty:
             keep_alive()
             continue

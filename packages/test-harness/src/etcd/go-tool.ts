@@ -45,7 +45,8 @@ export async function resolveGoTool(name: 'etcdctl' | 'etcdutl'): Promise<string
 }
 
 /**
- * etcd's command line client, of etcd 3.6; see {@link resolveGoTool}.
+ * Takes etcdctl, etcd's command line client, of etcd 3.6 from the cache of {@link cacheDirectory}, or
+ * builds it there from its Go modules, once, which takes some seconds.
  *
  * @returns The absolute path of the executable.
  * @throws Error if Go is missing or fails.

@@ -296,7 +296,7 @@ def test_the_wait_ends_with_what_keeping_alive_raises():
     gate = threading.Event()
     try:
         with pytest.raises(LostError):
-            _waiting(gate.wait, lost)
+            _waiting(gate.wait, lost, 0.01)
     finally:
         gate.set()
 
