@@ -181,7 +181,8 @@ def test_without_certificates_of_its_own_it_is_told_that_members_have_some():
     ("variables", "access", "seconds"),
     [({}, EtcdEndpoints, 25), ({"QUORATE_ETCDCTL": "{}"}, EtcdctlEndpoints, 75)],
 )
-def test_the_way_to_the_members_is_the_one_that_is_said(variables, access, seconds):
+def test_the_way_to_the_members_is_the_one_that_is_said(variables, access, seconds, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     function = Function(Settings.read({**REQUIRED, **variables}))
 
     assert isinstance(function._reconciler.observer._endpoints, access)
@@ -195,7 +196,8 @@ def test_the_way_to_the_members_is_the_one_that_is_said(variables, access, secon
         ({"QUORATE_BEFORE_REMOVAL_COMMANDS": '["drain"]'}, HandOverCommand),
     ],
 )
-def test_observer_and_reconciler_share_what_asks_instances(variables, means):
+def test_observer_and_reconciler_share_what_asks_instances(variables, means, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     function = Function(Settings.read({**REQUIRED, **variables}))
     preparations = function._reconciler.preparations
 
