@@ -9,7 +9,14 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { EtcdAuth, EtcdBeforeRemoval, type EtcdLifecycle, type EtcdLifecycleProps } from '../src';
+import {
+  EtcdAccess,
+  EtcdAuth,
+  EtcdBeforeRemoval,
+  type EtcdLifecycle,
+  type EtcdLifecycleProps,
+  EtcdTls,
+} from '../src';
 import { ClusterStack, newApp } from './cluster-stack';
 
 const REGION = 'eu-central-1';
@@ -55,6 +62,16 @@ const PLANTED = ['AwsSolutions-SQS3 at Stack/Planted', 'AwsSolutions-SQS4 at Sta
 describe('the rules of AWS Solutions find nothing in the construct', () => {
   test('as it is by default', () => {
     expect(findings('nag', () => ({}))).toEqual(PLANTED);
+  }, 120_000);
+
+  test('by commands, and in no network', () => {
+    expect(
+      findings('nag-access', () => ({
+        vpc: undefined,
+        tls: EtcdTls.onInstances(),
+        access: EtcdAccess.ssmRunCommand(),
+      })),
+    ).toEqual(PLANTED);
   }, 120_000);
 
   test('with all that adds permissions', () => {
