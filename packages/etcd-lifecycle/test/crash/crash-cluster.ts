@@ -465,27 +465,31 @@ export class CrashCluster {
     };
   }
 
-  /** The instances that the function handed over for. */
-  async handedOver(): Promise<string[]> {
-    return this.parametersBelow('/hand-over');
+  /** Whether the function has handed over for an instance. */
+  async hasHandedOver(instanceId: string): Promise<boolean> {
+    const found = await this.askSsm('GetParameters', { Names: [`/hand-over/${instanceId}`] });
+    return found.length > 0;
   }
 
   /** The instances that have a join configuration. */
   async joinParameters(): Promise<string[]> {
-    return this.parametersBelow(`${PREFIX}/${this.name}`);
+    const path = `${PREFIX}/${this.name}`;
+    const found = await this.askSsm('GetParametersByPath', { Path: path });
+    return found.map((name) => name.slice(path.length + 1));
   }
 
-  private async parametersBelow(path: string): Promise<string[]> {
+  /** The names of the parameters that SSM answers with. */
+  private async askSsm(operation: string, input: object): Promise<string[]> {
     const response = await fetch(this.bench.parts.ministack.endpoint, {
       method: 'POST',
       headers: {
-        'x-amz-target': 'AmazonSSM.GetParametersByPath',
+        'x-amz-target': `AmazonSSM.${operation}`,
         'content-type': 'application/x-amz-json-1.1',
       },
-      body: JSON.stringify({ Path: path }),
+      body: JSON.stringify(input),
     });
     const { Parameters } = (await response.json()) as { Parameters: { Name: string }[] };
-    return Parameters.map(({ Name }) => Name.slice(path.length + 1));
+    return Parameters.map(({ Name }) => Name);
   }
 
   /** The results with which each hook that held an instance was completed, as Auto Scaling saw it. */
