@@ -9,6 +9,7 @@ export {
 } from './etcd-before-removal';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
+export type { EtcdMembers } from './etcd-members';
 export { ETCD_METRICS_NAMESPACE, EtcdMetrics } from './etcd-metrics';
 export type { EtcdPorts } from './etcd-ports';
 export { type EtcdRemoval, EtcdRemovalAtDeadline } from './etcd-removal';

@@ -4,15 +4,50 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from .environment import ConfigurationError
-from .etcdctl import EtcdctlSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ETCDCTL = "QUORATE_ETCDCTL"
+_ETCDCTL: Final = "QUORATE_ETCDCTL"
+
+ETCDCTL_ROUND_SECONDS: Final = 75.0
+"""What a look and an action take at worst by etcdctl: three commands, and the one that changes."""
+
+
+@dataclass(frozen=True)
+class EtcdctlSettings:
+    """How etcdctl is called on an instance.
+
+    Attributes:
+        etcdctl: The program: its name, or its path.
+        environment_file: The file from which the member was started, which tells its address and its
+            certificates; empty if the others here do.
+        endpoint: Where the member serves clients; empty to take it from the environment file.
+        ca_file: The authorities' certificates.
+        certificate_file: The client's certificate.
+        key_file: Its private key.
+    """
+
+    etcdctl: str = "etcdctl"
+    environment_file: str = "/etc/etcd/quorate.env"
+    endpoint: str = ""
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+    def flags(self) -> list[str]:
+        """What is said of the way to the member."""
+        given = {
+            "--endpoints": self.endpoint,
+            "--cacert": self.ca_file,
+            "--cert": self.certificate_file,
+            "--key": self.key_file,
+        }
+        return [f"{flag}={value}" for flag, value in given.items() if value]
 
 
 def read_etcdctl_settings(environment: Mapping[str, str]) -> EtcdctlSettings | None:

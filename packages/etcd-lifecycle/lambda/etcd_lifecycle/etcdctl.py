@@ -15,7 +15,6 @@ import json
 import math
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .dependency import Dependency
@@ -40,15 +39,13 @@ from .run_command import Ended, NotEnded
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+    from .access_settings import EtcdctlSettings
     from .etcd import SnapshotChunk
     from .model import Instance
     from .run_command import Outcome, ShellCommands
 
 DELIVERY_PATIENCE: Final = 8.0
 """Seconds for a command to reach its instance and for its answer to come back."""
-
-ROUND_SECONDS: Final = 75.0
-"""What a look and an action take at worst by this way: three commands, and the one that changes."""
 
 _TOO_LATE: Final = 75
 _ALARMS: Final[Mapping[object, str]] = {1: "NOSPACE", 2: "CORRUPT"}
@@ -91,38 +88,6 @@ fi
 decode "${quorate_arguments}" | xargs -0 -- "${quorate_etcdctl}"
 """
 """What an instance runs. All that differs is set before, as numbers and base64."""
-
-
-@dataclass(frozen=True)
-class EtcdctlSettings:
-    """How etcdctl is called on an instance.
-
-    Attributes:
-        etcdctl: The program: its name, or its path.
-        environment_file: The file from which the member was started, which tells its address and its
-            certificates; empty if the others here do.
-        endpoint: Where the member serves clients; empty to take it from the environment file.
-        ca_file: The authorities' certificates.
-        certificate_file: The client's certificate.
-        key_file: Its private key.
-    """
-
-    etcdctl: str = "etcdctl"
-    environment_file: str = "/etc/etcd/quorate.env"
-    endpoint: str = ""
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
-
-    def flags(self) -> list[str]:
-        """What is said of the way to the member."""
-        given = {
-            "--endpoints": self.endpoint,
-            "--cacert": self.ca_file,
-            "--cert": self.certificate_file,
-            "--key": self.key_file,
-        }
-        return [f"{flag}={value}" for flag, value in given.items() if value]
 
 
 def render(settings: EtcdctlSettings, arguments: Sequence[str], not_after: float) -> list[str]:

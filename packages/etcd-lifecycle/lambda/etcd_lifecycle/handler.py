@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from .access_settings import read_etcdctl_settings
+from .access_settings import ETCDCTL_ROUND_SECONDS, read_etcdctl_settings
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
@@ -25,23 +25,14 @@ from .environment import ConfigurationError
 from .environment import read_choice as _choice
 from .environment import read_number as _number
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
-from .etcdctl import ROUND_SECONDS as ETCDCTL_ROUND_SECONDS
-from .etcdctl import EtcdctlEndpoints, EtcdctlSettings
-from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
+from .events import Hint, Ignored, Malformed, operation_of, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
-from .operations import Operations, operation_of
 from .pace import ROUND_SECONDS
-from .preparation import HandOverCommand, HandOverFunction, Preparations
-from .preparation_settings import (
-    PreparationSettings,
-    read_preparation_policy,
-    read_preparation_settings,
-)
+from .preparation_settings import read_preparation_policy, read_preparation_settings
 from .reconcile import Reconciler
-from .run_command import ShellCommands
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
@@ -49,9 +40,12 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .access_settings import EtcdctlSettings
     from .etcd_access import EtcdAccess
     from .events import Message
     from .model import NoticeKind
+    from .preparation import HandOverCommand, HandOverFunction, Preparations
+    from .preparation_settings import PreparationSettings
 
 T = TypeVar("T")
 
@@ -282,14 +276,19 @@ class Function:
         settings, policy = self.settings.preparation, self.settings.policy.preparation
         if settings is None or policy is None:
             return None
+        # An option: a cold start need not wait for it.
+        from . import preparation  # noqa: PLC0415
+
         means: HandOverFunction | HandOverCommand
         if settings.function:
-            means = HandOverFunction(
+            means = preparation.HandOverFunction(
                 settings.function, self._clients.invoker, self._depend_on("Lambda")
             )
         else:
-            means = HandOverCommand(settings.commands, self._clients.ssm, self._run_command)
-        return Preparations(
+            means = preparation.HandOverCommand(
+                settings.commands, self._clients.ssm, self._run_command
+            )
+        return preparation.Preparations(
             means, self._journal, self.telemetry, self.settings.cluster, policy.timeout
         )
 
@@ -306,6 +305,10 @@ class Function:
 
     def _make_endpoints(self) -> EtcdAccess:
         if self.settings.etcdctl:
+            # An option: a cold start need not wait for it.
+            from .etcdctl import EtcdctlEndpoints  # noqa: PLC0415
+            from .run_command import ShellCommands  # noqa: PLC0415
+
             commands = ShellCommands(self._clients.ssm, self._run_command)
             return EtcdctlEndpoints(self.settings.etcdctl, commands)
         return EtcdEndpoints(self._tls, self.settings.client_port, self._credentials)
@@ -392,6 +395,9 @@ class Function:
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
+        # Seldom needed, and not compiled before: a cold start need not wait for it.
+        from .operations import Operations  # noqa: PLC0415
+
         self._refresh_secrets()
         operations = Operations(
             group=self._group,

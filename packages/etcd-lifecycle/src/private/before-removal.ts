@@ -1,5 +1,4 @@
 import { Duration, Stack } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
 import type { IConstruct } from 'constructs';
 import { type EtcdBeforeRemoval, EtcdBeforeRemovalFailure } from '../etcd-before-removal';
@@ -38,11 +37,7 @@ export function grantBeforeRemoval(role: Role, beforeRemoval: EtcdBeforeRemoval 
 }
 
 /** What it takes to run shell scripts on the group's instances, and on no others. */
-export function grantCommands(
-  scope: IConstruct,
-  role: Role,
-  autoScalingGroup: AutoScalingGroup,
-): void {
+export function grantCommands(scope: IConstruct, role: Role, autoScalingGroupName: string): void {
   const stack = Stack.of(scope);
   const document = stack.formatArn({
     service: 'ssm',
@@ -64,7 +59,7 @@ export function grantCommands(
       // Auto Scaling groups and instances").
       conditions: {
         StringEquals: {
-          'ssm:resourceTag/aws:autoscaling:groupName': autoScalingGroup.autoScalingGroupName,
+          'ssm:resourceTag/aws:autoscaling:groupName': autoScalingGroupName,
         },
       },
     }),

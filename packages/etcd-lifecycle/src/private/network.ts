@@ -1,5 +1,4 @@
 import { Annotations } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import { type Connections, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import type { FunctionOptions } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
@@ -31,11 +30,10 @@ export function placeFunction(
 /** Lets the function reach the members' client port, and the members each other. */
 export function connect(
   ofFunction: Connections,
-  autoScalingGroup: AutoScalingGroup,
+  members: Connections,
   { clientPort, peerPort }: Settings,
 ): void {
   const client = Port.tcp(clientPort);
-  const members = autoScalingGroup.connections;
   if (ofFunction.securityGroups.length > 0) {
     ofFunction.allowTo(members, client, 'etcd clients: the lifecycle function');
   }

@@ -1,5 +1,4 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Effect, Policy, PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -7,6 +6,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { MemberInstances } from './members';
 import { acknowledgeWildcard } from './nag';
 
 /** What Lambda itself does in a function's name to put it into a network. */
@@ -21,7 +21,8 @@ const NETWORK_ACTIONS = [
 
 /** What the function works on. */
 export interface FunctionResources {
-  readonly autoScalingGroup: AutoScalingGroup;
+  readonly autoScalingGroupName: string;
+  readonly members: MemberInstances;
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
@@ -46,7 +47,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   const group = stack.formatArn({
     service: 'autoscaling',
     resource: 'autoScalingGroup:*:autoScalingGroupName',
-    resourceName: on.autoScalingGroup.autoScalingGroupName,
+    resourceName: on.autoScalingGroupName,
   });
   // No describe call can be limited to a resource.
   allow(
@@ -67,7 +68,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     group,
   );
   allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
-  on.autoScalingGroup.addToRolePolicy(
+  on.members.role?.addToPrincipalPolicy(
     new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
   );
   allow(
@@ -83,7 +84,9 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
   acknowledgeWildcard(role, 'Resource', parameters, ofOne);
-  acknowledgeWildcard(on.autoScalingGroup.role, 'Resource', parameters, ofOne);
+  if (on.members.role) {
+    acknowledgeWildcard(on.members.role, 'Resource', parameters, ofOne);
+  }
 }
 
 /**

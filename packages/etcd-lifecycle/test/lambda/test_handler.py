@@ -6,9 +6,10 @@ import traceback
 import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
+from etcd_lifecycle.access_settings import EtcdctlSettings
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD
 from etcd_lifecycle.etcd import Credentials, EtcdEndpoints, TlsMaterial
-from etcd_lifecycle.etcdctl import EtcdctlEndpoints, EtcdctlSettings
+from etcd_lifecycle.etcdctl import EtcdctlEndpoints
 from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
     SECRET_SECONDS,

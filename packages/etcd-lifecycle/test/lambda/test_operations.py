@@ -1,7 +1,8 @@
 """What a person may ask the function for, and that nothing in its queue can."""
 
 import pytest
-from etcd_lifecycle.operations import NotUnderstoodError, Operations, operation_of
+from etcd_lifecycle.events import operation_of
+from etcd_lifecycle.operations import NotUnderstoodError, Operations
 
 EVENT = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 

@@ -1,6 +1,5 @@
 import { Stack, Token } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnRole, type IRole } from 'aws-cdk-lib/aws-iam';
 import type { IConstruct } from 'constructs';
 import { timeoutOf } from '../before-removal';
 import type { Settings } from '../defaults';
@@ -42,12 +41,12 @@ export function guardBeforeRemoval(scope: IConstruct, settings: Settings): void 
 }
 
 /** Whether the instances may run the SSM agent, as far as their role shows it. */
-export function guardAgent(scope: IConstruct, group: AutoScalingGroup, needed: boolean): void {
-  const role = group.role.node.defaultChild;
-  if (!needed || !(role instanceof CfnRole)) {
+export function guardAgent(scope: IConstruct, role: IRole | undefined): void {
+  const resource = role?.node.defaultChild;
+  if (!(resource instanceof CfnRole)) {
     return;
   }
-  const policies = JSON.stringify(Stack.of(role).resolve(role.managedPolicyArns) ?? []);
+  const policies = JSON.stringify(Stack.of(resource).resolve(resource.managedPolicyArns) ?? []);
   if (!policies.includes(AGENT_POLICY)) {
     warn(
       scope,

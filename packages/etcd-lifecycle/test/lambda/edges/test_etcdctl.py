@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from etcd_lifecycle.access_settings import read_etcdctl_settings
+from etcd_lifecycle.access_settings import EtcdctlSettings, read_etcdctl_settings
 from etcd_lifecycle.environment import ConfigurationError
 from etcd_lifecycle.etcd import (
     BadTransferee,
@@ -28,7 +28,6 @@ from etcd_lifecycle.etcd import (
 from etcd_lifecycle.etcdctl import (
     DELIVERY_PATIENCE,
     EtcdctlEndpoints,
-    EtcdctlSettings,
     answer_of,
     arguments_for,
     render,
