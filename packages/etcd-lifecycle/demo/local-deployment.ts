@@ -153,7 +153,13 @@ const TLS_DIRECTORY = 'etcd_tls';
 const CONSOLE_LINES = 10;
 
 /** What the emulator of AWS does not know, and what nothing here depends on. */
-const OMITTED_RESOURCE_TYPES = ['AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress'];
+const OMITTED_RESOURCE_TYPES = [
+  'AWS::EC2::SecurityGroupIngress',
+  'AWS::EC2::SecurityGroupEgress',
+  // Of one alarm it does not know the metric math; the dashboard shows the alarms.
+  'AWS::CloudWatch::Alarm',
+  'AWS::CloudWatch::Dashboard',
+];
 
 /**
  * The demo's stack, deployed to an emulator of AWS on this machine: its instances are processes that
