@@ -324,9 +324,8 @@ def emf_listener(namespace: str, write: Callable[[str], object] = print) -> List
         namespace: The namespace of the metrics.
         write: Writes one line; Lambda sends what is printed to CloudWatch Logs.
     """
-    _check("namespace", namespace, _STR)
-    if not namespace:
-        raise ValueError("namespace must not be empty")
+    if not isinstance(namespace, str) or not namespace:
+        raise ValueError(f"namespace must be a str that is not empty, not {namespace!r}")
     _check("write", write, _FUNCTION)
 
     def listen(event: dict[str, object]) -> None:
@@ -1306,7 +1305,8 @@ class DynamoDBStore:
                 since the breaker does without the store when it fails.
             timeout: Seconds for connecting, and for each answer, of the default client.
         """
-        _check("table", table, _STR)
+        if not isinstance(table, str) or not table:
+            raise ValueError(f"table must be a str that is not empty, not {table!r}")
         _check("timeout", timeout, _POSITIVE)
         if client is None:
             import boto3  # noqa: PLC0415
