@@ -349,7 +349,7 @@ export class Workspace extends javascript.NodeProject {
   private addBenchmarks(): void {
     this.addTask('bench:python-retry', {
       description: 'Compare python-retry with other packages, and write bench/results',
-      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts', receiveArgs: true }],
     });
     this.addTask('bench:etcd-lifecycle', {
       description: 'Measure the engine on real etcd, and write bench/results and the README',

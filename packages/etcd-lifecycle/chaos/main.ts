@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { readArguments, runProgram, UsageError } from '../demo/program';
@@ -25,13 +25,16 @@ Options:
                    (default .cache/chaos)
   --plan           show the faults and end
   --results FILE   write the results as JSON
-  --report FILE    write the results as Markdown
+  --report FILE    write the results as Markdown; its "What was found", if there is one, is kept
   --from F,F,...   take the results from such JSON files for the report, and run nothing
   --help           show this text
 
 Exit codes: 0 when no invariant was broken, 1 when one was or the run failed, 2 when the options are
 wrong, 130 when interrupted.
 `;
+
+/** The part of a report that people write. */
+const FINDINGS = /^## What was found$[\s\S]*/m;
 
 interface Options {
   readonly seeds: readonly number[];
@@ -121,7 +124,7 @@ async function run(options: Options, interrupted: AbortSignal): Promise<boolean>
     }
   }
   if (options.report) {
-    writeFileSync(options.report, renderReport(results, machine()));
+    writeReport(options.report, results);
     console.log(`Report: ${options.report}`);
   }
   const broken = results.flatMap(({ problems }) => problems).length;
@@ -131,6 +134,13 @@ async function run(options: Options, interrupted: AbortSignal): Promise<boolean>
       `${failed ? '; a run failed, see above' : ''}`,
   );
   return !failed && broken === 0;
+}
+
+/** Writes the report, and keeps what people wrote of the findings in an earlier one. */
+function writeReport(file: string, results: readonly ChaosResult[]): void {
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const findings = FINDINGS.exec(before)?.[0];
+  writeFileSync(file, [renderReport(results, machine()), findings].filter(Boolean).join('\n'));
 }
 
 function machine(): string {

@@ -55,6 +55,8 @@ export interface EtcdAlarmSet {
   readonly hookHeld: Alarm;
   /** A learner does not start, or does not catch up. */
   readonly learnerStalled: Alarm;
+  /** A member has not been well for ten minutes. */
+  readonly memberUnwell: Alarm;
   /** An alarm of etcd stands for a member: NOSPACE or CORRUPT. */
   readonly memberAlarm: Alarm;
   /** A message could not be worked on. */

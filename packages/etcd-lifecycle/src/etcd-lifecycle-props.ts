@@ -1,5 +1,5 @@
 import type { Duration } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -7,6 +7,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
 import type { EtcdJoin } from './etcd-join';
+import type { EtcdMembers } from './etcd-members';
 import type { EtcdPorts } from './etcd-ports';
 import type { EtcdRemoval } from './etcd-removal';
 import type { EtcdSnapshots } from './etcd-snapshots';
@@ -18,8 +19,17 @@ export interface EtcdLifecycleProps {
    * The group whose instances are the members. Its lifecycle hooks are added to the group itself,
    * so that its very first instances are held as well; its role and its security group are given
    * what the members need. So its launch template must have both.
+   *
+   * One that was made elsewhere (`AutoScalingGroup.fromAutoScalingGroupName()`) gets hooks beside it,
+   * and is neither judged nor changed; it needs {@link members}.
    */
-  readonly autoScalingGroup: AutoScalingGroup;
+  readonly autoScalingGroup: IAutoScalingGroup;
+
+  /**
+   * The security groups and the role of the instances, for an imported group only.
+   * @default - those of the group
+   */
+  readonly members?: EtcdMembers;
 
   /**
    * The name of the cluster: letters, digits, `-`, `_` and `.`, at most 64 of them. It must be
@@ -142,8 +152,7 @@ export interface EtcdLifecycleProps {
 
   /**
    * The key with which the queues, the table, the log and the function's environment are encrypted.
-   * Those who send and read are allowed to use it, as far as its policy can be changed here. The stack
-   * must have a Region, since that of the table's key has to be known.
+   * Those who send and read are allowed to use it, as far as its policy can be changed here.
    * @default - keys of AWS
    */
   readonly encryptionKey?: IKey;

@@ -1,9 +1,9 @@
 import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -19,8 +19,15 @@ import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
+import {
+  type Grantable,
+  grantOperate,
+  grantReadJournal,
+  grantReadSnapshots,
+} from './private/grants';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
+import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
 import { guardAdmission, guardEndpoints } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
@@ -29,12 +36,14 @@ import { guardSecrecy } from './private/guards/secrecy';
 import { guardSnapshots } from './private/guards/snapshots';
 import { guardTimes } from './private/guards/times';
 import { guardWarmPool } from './private/guards/warm-pool';
-import { addHooks, nameHooks } from './private/lifecycle-hooks';
+import { addHooks, addHooksBeside, nameHooks } from './private/lifecycle-hooks';
+import { type MemberInstances, membersOf, ownGroup } from './private/members';
 import { acknowledgeRuntime } from './private/nag';
 import { addSecurityGroup, connect } from './private/network';
 import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
 import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
+import { addTable } from './private/table';
 
 /** The SSM parameters of a cluster are below this and its name. */
 const PARAMETER_ROOT = '/quorate';
@@ -93,24 +102,18 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     const hooks = nameHooks(settings.clusterName);
     this.launchHookName = hooks.launch;
     this.terminateHookName = hooks.terminate;
-    const group = settings.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
-    addHooks(this, group, hooks, settings.heartbeatTimeout);
-    prepareGroup(this, group, settings);
+    const own = ownGroup(settings.autoScalingGroup);
+    if (own) {
+      addHooks(this, own.resource, hooks, settings.heartbeatTimeout);
+      prepareGroup(this, own.resource, settings);
+    }
+    const members = membersOf(settings.autoScalingGroup, settings.members);
 
     const key = settings.encryptionKey;
     const queueEncryption = key
       ? { encryption: QueueEncryption.KMS, encryptionMasterKey: key }
       : { encryption: QueueEncryption.SQS_MANAGED };
-    this.table = new TableV2(this, 'Table', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      billing: Billing.onDemand(),
-      timeToLiveAttribute: 'expires',
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: key && TableEncryptionV2.customerManagedKey(key),
-      // It knows that the cluster has existed, and so keeps it from being seeded twice.
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    this.table = addTable(this, key);
     this.deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
       fifo: true,
       contentBasedDeduplication: true,
@@ -157,13 +160,17 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     });
     acknowledgeRuntime(this.function);
     this.connections = this.function.connections;
-    this.grantAll(role);
+    this.grantAll(role, members);
     denyNetworkInterfaces(this, role, this.function);
-    connect(this.connections, settings.autoScalingGroup, settings);
+    connect(this.connections, members.connections, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(
       new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }),
     );
+    if (!own) {
+      const { autoScalingGroupName } = settings.autoScalingGroup;
+      addHooksBeside(this, autoScalingGroupName, hooks, settings.heartbeatTimeout);
+    }
 
     const watched = {
       metrics: this,
@@ -219,11 +226,46 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     );
   }
 
+  /**
+   * Lets somebody read what was decided and done, and why: the journal, by
+   * `npx @quorate/etcd-lifecycle history`.
+   */
+  public grantReadJournal(grantee: IGrantable): Grant {
+    return grantReadJournal(grantee, this.grantable());
+  }
+
+  /**
+   * Lets somebody operate the cluster by each command of `npx @quorate/etcd-lifecycle`: `plan`, which
+   * changes nothing, and also `override`, `defragment` and `recover`. All of them invoke the function, so
+   * that none can be granted without the others. `recover` needs {@link grantReadSnapshots} besides.
+   */
+  public grantOperate(grantee: IGrantable): Grant {
+    return grantOperate(grantee, this.grantable());
+  }
+
+  /**
+   * Lets somebody read the snapshots of the cluster, and so all of its data.
+   *
+   * @throws Error if the construct takes no snapshots.
+   */
+  public grantReadSnapshots(grantee: IGrantable): Grant {
+    return grantReadSnapshots(this, grantee, this.grantable());
+  }
+
+  private grantable(): Grantable {
+    const { clusterName, encryptionKey, snapshots } = this.settings;
+    return { clusterName, encryptionKey, snapshots, function: this.function, table: this.table };
+  }
+
   private guard(): void {
     guardInputs(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
-    guardGroup(this, this.settings.autoScalingGroup);
+    guardImportedGroup(this, this.settings);
+    const own = ownGroup(this.settings.autoScalingGroup);
+    if (own) {
+      guardGroup(this, own.group);
+    }
     this.guardUniqueness();
     guardSecrecy(this, this.settings);
     guardRetries(this, this.settings);
@@ -235,15 +277,17 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private guardComplete(): void {
-    const { autoScalingGroup } = this.settings;
-    const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
-    guardCapacity(this, group);
-    guardPurchase(this, autoScalingGroup, group);
-    guardWarmPool(this, autoScalingGroup, this.bootstrapped);
+    const { autoScalingGroup, members } = this.settings;
+    const own = ownGroup(autoScalingGroup);
+    if (own) {
+      guardCapacity(this, own.resource);
+      guardPurchase(this, own.group, own.resource);
+      guardWarmPool(this, own.group, this.bootstrapped);
+    }
     guardEndpoints(this, this.settings);
     guardAdmission(
       this,
-      autoScalingGroup.connections.securityGroups,
+      membersOf(autoScalingGroup, members).connections.securityGroups,
       this.connections.securityGroups,
       this.settings,
     );
@@ -263,10 +307,15 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
             'in the account and Region',
         );
       }
-      if (other.settings.autoScalingGroup === autoScalingGroup) {
+      if (this.nameOf(other.settings.autoScalingGroup) === this.nameOf(autoScalingGroup)) {
         refuse(this, `${other.node.path} looks after this group already; each needs its own`);
       }
     }
+  }
+
+  /** The name of a group, equal for a group that was imported twice. */
+  private nameOf(group: IAutoScalingGroup): string {
+    return JSON.stringify(Stack.of(this).resolve(group.autoScalingGroupName));
   }
 
   private environment(): Record<string, string> {
@@ -293,21 +342,22 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     };
   }
 
-  private grantAll(role: Role): void {
+  private grantAll(role: Role, members: MemberInstances): void {
     const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey, join } =
       this.settings;
     grantFunction(this, role, {
-      autoScalingGroup,
+      autoScalingGroupName: autoScalingGroup.autoScalingGroupName,
+      members,
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
-      retains: mayRetain(autoScalingGroup.node.defaultChild as CfnAutoScalingGroup),
+      retains: mayRetain(this.settings),
       parameterPrefix: join.managedByInstance ? undefined : this.parameterPrefix,
     });
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
     if (!join.managedByInstance) {
-      grantRestores(autoScalingGroup, clusterName, snapshots);
+      grantRestores(members.role, clusterName, snapshots);
     }
     auth?.grantRead(role);
     if (encryptionKey) {

@@ -4,6 +4,7 @@ export { EtcdAuth } from './etcd-auth';
 export { EtcdJoin } from './etcd-join';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';
+export type { EtcdMembers } from './etcd-members';
 export { ETCD_METRICS_NAMESPACE, EtcdMetrics } from './etcd-metrics';
 export type { EtcdPorts } from './etcd-ports';
 export { type EtcdRemoval, EtcdRemovalAtDeadline } from './etcd-removal';

@@ -10,10 +10,15 @@ import { ETCD_METRICS_NAMESPACE, type EtcdLifecycle, type EtcdLifecycleProps } f
 import { ClusterStack } from './cluster-stack';
 import { DRIVERS, LAMBDA_PATH } from './lambda/edges/python-path';
 
-interface AlarmProperties {
+interface MetricProperties {
   readonly Namespace: string;
   readonly MetricName: string;
   readonly Dimensions: { readonly Name: string; readonly Value: unknown }[];
+}
+
+/** An alarm has a metric, or an expression of several. */
+interface AlarmProperties extends MetricProperties {
+  readonly Metrics?: { readonly MetricStat?: { readonly Metric: MetricProperties } }[];
   readonly Threshold: number;
   readonly EvaluationPeriods: number;
   readonly Period: number;
@@ -62,6 +67,7 @@ const COMMON = [
   'HookHeld',
   'LearnerStalled',
   'MemberAlarm',
+  'MemberUnwell',
   'QuorumLost',
   'Silent',
   'Stopped',
@@ -135,6 +141,13 @@ describe('the alarms', () => {
     expect(FunctionSlow?.Threshold).toBe(90_000);
   });
 
+  test('that a member is not well counts those that should be', () => {
+    const { MemberUnwell } = alarmsOf(all.template);
+    expect(MemberUnwell).toMatchObject({ EvaluationPeriods: 10, Threshold: 1 });
+    const [expression] = MemberUnwell?.Metrics ?? [];
+    expect(expression).toMatchObject({ Expression: 'voters - healthy', ReturnData: true });
+  });
+
   test('that nobody looks, and that no snapshot is there, are told by what is missing', () => {
     const missing = Object.entries(alarmsOf(all.template)).filter(
       ([, { TreatMissingData }]) => TreatMissingData === 'breaching',
@@ -144,7 +157,7 @@ describe('the alarms', () => {
 
   test('are attributes, so that more can be done with them', () => {
     const { lifecycle, stack } = all;
-    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(14);
+    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(15);
     expect(stack.resolve(lifecycle.alarms?.quorumLost.alarmArn)).toHaveProperty('Fn::GetAtt');
   });
 });
@@ -179,18 +192,19 @@ describe('what is watched', () => {
   }
 
   test('by each alarm is a metric that the function writes, or that AWS does', () => {
-    const watched = Object.values(alarmsOf(all.template)).map(
-      ({ Namespace, MetricName, Dimensions }) => ({
-        Namespace,
-        name: named(
-          Namespace,
-          MetricName,
-          Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])),
-        ),
-      }),
+    const metrics = Object.values(alarmsOf(all.template)).flatMap((one): MetricProperties[] =>
+      one.Metrics ? one.Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) : [one],
     );
+    const watched = metrics.map(({ Namespace, MetricName, Dimensions }) => ({
+      Namespace,
+      name: named(
+        Namespace,
+        MetricName,
+        Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])),
+      ),
+    }));
     const ours = watched.filter(({ Namespace }) => Namespace === ETCD_METRICS_NAMESPACE);
-    expect(ours).toHaveLength(11);
+    expect(ours).toHaveLength(13);
     expect(ours.map(({ name }) => name).filter((name) => !written.has(name))).toEqual([]);
     const others = watched.filter(({ Namespace }) => Namespace !== ETCD_METRICS_NAMESPACE);
     expect(others.map(({ Namespace }) => Namespace).sort()).toEqual([

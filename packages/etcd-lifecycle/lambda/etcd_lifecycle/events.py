@@ -11,6 +11,7 @@ from .model import NoticeKind, Override
 _AUTO_SCALING = "aws.autoscaling"
 _EC2 = "aws.ec2"
 _SCHEDULE = "aws.events"
+_OPERATIONS: Final = ("plan", "recover", "maintain")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Malformed:
 
 
 Message: TypeAlias = Hint | Ignored | Malformed
+
+
+def operation_of(event: dict[str, Any]) -> str | None:
+    """Return the operation that an event asks for, see `operations`; None if it is any other."""
+    names = [name for name in _OPERATIONS if name in event]
+    return names[0] if len(event) == 1 and names else None
 
 
 def read_message(body: str, group: str) -> Message:

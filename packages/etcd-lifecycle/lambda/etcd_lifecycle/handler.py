@@ -21,12 +21,11 @@ from .aws import clients, explain, is_failure
 from .certificate import earliest_end
 from .dependency import Dependency
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
-from .events import Hint, Ignored, Malformed, read_event, read_message, read_override
+from .events import Hint, Ignored, Malformed, operation_of, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, Join, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
-from .operations import Operations, operation_of
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
@@ -385,6 +384,9 @@ class Function:
             run_id: Another for each invocation.
             deadline: When the invocation ends, on the monotonic clock.
         """
+        # Seldom needed, and not compiled before: a cold start need not wait for it.
+        from .operations import Operations  # noqa: PLC0415
+
         self._refresh_secrets()
         operations = Operations(
             group=self._group,

@@ -44,17 +44,9 @@ if TYPE_CHECKING:
 RESERVE_SECONDS: Final = 25.0
 """What is kept of the function's time, when it waits for another run to end, for the operation."""
 
-_NAMES: Final = ("plan", "recover", "maintain")
-
 
 class NotUnderstoodError(Exception):
     """The value of an operation is not what it should be."""
-
-
-def operation_of(event: Mapping[str, Any]) -> str | None:
-    """Return the operation that an event asks for; None if it is an event like any other."""
-    names = [name for name in _NAMES if name in event]
-    return names[0] if len(event) == 1 and names else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class Operations:
         """Do what an event asks for.
 
         Args:
-            event: One for which `operation_of` returned a name.
+            event: One for which `events.operation_of` returned a name.
             owner: Names this run in the lease; another for each run.
             seconds_left: How long the run may still take.
 

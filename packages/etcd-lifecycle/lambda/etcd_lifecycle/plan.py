@@ -720,5 +720,9 @@ class _Planner(Situation):
             )
         unwell = [voter.label for voter in self.view.voters if not voter.healthy]
         if unwell:
-            return self.say(Wait(), f"{', '.join(unwell)} are not well, and their instances stay")
+            return self.say(
+                Wait(),
+                f"{', '.join(unwell)} are not well, and their instances stay: mend etcd on these, or "
+                "terminate them, so that they are replaced",
+            )
         return self.say(Wait(), "settled: every member is well and nothing is asked for")

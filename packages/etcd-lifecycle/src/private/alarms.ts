@@ -3,6 +3,7 @@ import {
   Alarm,
   type AlarmProps,
   ComparisonOperator,
+  MathExpression,
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
@@ -118,6 +119,22 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
         "instance's cloud-init and etcd logs: it does not start, cannot reach its peers, or cannot " +
         'catch up.',
       { metric: metrics.metricOldestLearner(), threshold: learnerStalled.toSeconds() },
+    ),
+    memberUnwell: alarm(
+      'MemberUnwell',
+      10,
+      'a member has not been well for ten minutes. As long as its instance is in service nothing is ' +
+        'changed, and no other member can join. The log names it, and tells at "silent" why it does ' +
+        'not answer. Start etcd on its instance again, or terminate the instance, so that it is ' +
+        'replaced.',
+      {
+        metric: new MathExpression({
+          expression: 'voters - healthy',
+          usingMetrics: { voters: metrics.metricVoters(), healthy: metrics.metricHealthyVoters() },
+          period: Duration.minutes(1),
+        }),
+        threshold: 1,
+      },
     ),
     memberAlarm: alarm(
       'MemberAlarm',

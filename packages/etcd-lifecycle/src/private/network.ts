@@ -1,5 +1,4 @@
 import { Annotations } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import { type Connections, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import type { Construct } from 'constructs';
 import type { Settings } from './defaults';
@@ -18,11 +17,10 @@ export function addSecurityGroup(scope: Construct, vpc: IVpc, clusterName: strin
 /** Lets the function reach the members' client port, and the members each other. */
 export function connect(
   ofFunction: Connections,
-  autoScalingGroup: AutoScalingGroup,
+  members: Connections,
   { clientPort, peerPort }: Settings,
 ): void {
   const client = Port.tcp(clientPort);
-  const members = autoScalingGroup.connections;
   ofFunction.allowTo(members, client, 'etcd clients: the lifecycle function');
   // Other than allowInternally(), it does not warn that all outbound traffic is allowed anyhow.
   for (const securityGroup of members.securityGroups) {

@@ -1,12 +1,19 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import { Effect, Policy, PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import {
+  Effect,
+  type IRole,
+  Policy,
+  PolicyStatement,
+  type Role,
+  ServicePrincipal,
+} from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { MemberInstances } from './members';
 import { acknowledgeWildcard } from './nag';
 
 /** What Lambda itself does in a function's name to put it into a network. */
@@ -21,7 +28,8 @@ const NETWORK_ACTIONS = [
 
 /** What the function works on. */
 export interface FunctionResources {
-  readonly autoScalingGroup: AutoScalingGroup;
+  readonly autoScalingGroupName: string;
+  readonly members: MemberInstances;
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
@@ -39,7 +47,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   const group = stack.formatArn({
     service: 'autoscaling',
     resource: 'autoScalingGroup:*:autoScalingGroupName',
-    resourceName: on.autoScalingGroup.autoScalingGroupName,
+    resourceName: on.autoScalingGroupName,
   });
   // No describe call can be limited to a resource.
   allow(
@@ -60,7 +68,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     group,
   );
   if (on.parameterPrefix) {
-    grantParameters(role, on.autoScalingGroup, on.parameterPrefix);
+    grantParameters(role, on.members.role, on.parameterPrefix);
   }
   allow(
     ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
@@ -74,7 +82,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
 }
 
 /** Lets the function hand join configurations over, and the members read them. */
-function grantParameters(role: Role, group: AutoScalingGroup, prefix: string): void {
+function grantParameters(role: Role, members: IRole | undefined, prefix: string): void {
   const parameters = Stack.of(role).formatArn({
     service: 'ssm',
     resource: 'parameter',
@@ -86,11 +94,12 @@ function grantParameters(role: Role, group: AutoScalingGroup, prefix: string): v
       resources: [parameters],
     }),
   );
-  group.addToRolePolicy(
-    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
-  );
-  for (const grantee of [role, group.role]) {
-    acknowledgeWildcard(grantee, 'Resource', parameters, 'Of one cluster only.');
+  acknowledgeWildcard(role, 'Resource', parameters, 'Of one cluster only.');
+  if (members) {
+    members.addToPrincipalPolicy(
+      new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+    );
+    acknowledgeWildcard(members, 'Resource', parameters, 'Of one cluster only.');
   }
 }
 

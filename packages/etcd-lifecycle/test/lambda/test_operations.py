@@ -4,8 +4,9 @@ import io
 from dataclasses import replace
 
 import pytest
+from etcd_lifecycle.events import operation_of
 from etcd_lifecycle.model import Join, Policy
-from etcd_lifecycle.operations import NotUnderstoodError, Operations, operation_of
+from etcd_lifecycle.operations import NotUnderstoodError, Operations
 from etcd_lifecycle.telemetry import Telemetry
 
 EVENT = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
