@@ -6,6 +6,7 @@ import { SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { Role } from 'aws-cdk-lib/aws-iam';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import {
+  EtcdJoin,
   EtcdLifecycle,
   type EtcdLifecycleProps,
   type EtcdMembers,
@@ -198,6 +199,13 @@ describe('what nobody knows of an imported group', () => {
         'pass it, or allow ssm:GetParameter below the parameters of the cluster yourself ' +
         '[ack: @quorate/etcd-lifecycle:noMemberRole]',
     ]);
+  });
+
+  test('may be its role where the instances join by their own means: they read nothing', () => {
+    const stack = new ImportingStack();
+    const { securityGroups } = stack.members;
+    stack.importGroup({ members: { securityGroups }, join: EtcdJoin.managedByInstance() });
+    expect(warnings(stack)).toEqual([expect.stringContaining('importedGroup')]);
   });
 
   test('may be whether its security groups take rules', () => {

@@ -42,7 +42,7 @@ class Situation:
         self.view = view
         self.policy = policy
         self.now = now
-        self.identities = identify(view)
+        self.identities = identify(view, policy.join)
         self._owners = {
             member.id: instance
             for instance in view.instances
@@ -69,6 +69,11 @@ class Situation:
     def owner(self, member: Member) -> Instance | None:
         """The instance that the member runs on."""
         return self._owners.get(member.id)
+
+    def stays(self, member: Member) -> bool:
+        """Whether its instance stays, so that the member may come back by itself."""
+        owner = self.owner(member)
+        return owner is not None and not self.going(owner)
 
     def age(self, key: str) -> float:
         """For how long it has waited: see `ClusterView.first_seen`, in seconds."""

@@ -26,10 +26,12 @@ export interface FunctionResources {
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
+  /** Whether the function is in a network. */
+  readonly inNetwork: boolean;
   /** Whether the group may keep instances whose terminate hook was abandoned. */
   readonly retains: boolean;
-  /** The part of the SSM parameters' names that is the cluster's own. */
-  readonly parameterPrefix: string;
+  /** The part of the SSM parameters' names that is the cluster's own; without one there are none. */
+  readonly parameterPrefix?: string;
 }
 
 /** Lets the function call what it calls, and the members read their join configuration. */
@@ -37,11 +39,6 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   const stack = Stack.of(scope);
   const allow = (actions: string[], ...resources: string[]) =>
     role.addToPolicy(new PolicyStatement({ actions, resources }));
-  const parameters = stack.formatArn({
-    service: 'ssm',
-    resource: 'parameter',
-    resourceName: `${on.parameterPrefix.slice(1)}/*`,
-  });
   const group = stack.formatArn({
     service: 'autoscaling',
     resource: 'autoScalingGroup:*:autoScalingGroupName',
@@ -65,23 +62,40 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     ],
     group,
   );
-  allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
-  on.members.role?.addToPrincipalPolicy(
-    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
-  );
+  if (on.parameterPrefix) {
+    grantParameters(role, on.members, on.parameterPrefix);
+  }
   allow(
     ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     on.table.tableArn,
   );
   allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
   on.logGroup.grantWrite(role);
-  allow(NETWORK_ACTIONS, '*');
-  const ofOne = 'Of one cluster only.';
+  if (on.inNetwork) {
+    allow(NETWORK_ACTIONS, '*');
+  }
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
-  acknowledgeWildcard(role, 'Resource', parameters, ofOne);
-  if (on.members.role) {
-    acknowledgeWildcard(on.members.role, 'Resource', parameters, ofOne);
+}
+
+/** Lets the function hand join configurations over, and the members read them. */
+function grantParameters(role: Role, members: MemberInstances, prefix: string): void {
+  const parameters = Stack.of(role).formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: `${prefix.slice(1)}/*`,
+  });
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'],
+      resources: [parameters],
+    }),
+  );
+  members.role?.addToPrincipalPolicy(
+    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+  );
+  for (const grantee of members.role ? [role, members.role] : [role]) {
+    acknowledgeWildcard(grantee, 'Resource', parameters, 'Of one cluster only.');
   }
 }
 

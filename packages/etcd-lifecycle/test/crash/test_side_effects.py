@@ -197,6 +197,9 @@ READS = {
     "the warm pool": lambda url: _client("autoscaling", url).describe_warm_pool(
         AutoScalingGroupName="g"
     ),
+    "a command": lambda url: _client("ssm", url).get_command_invocation(
+        CommandId="c" * 36, InstanceId="i-4"
+    ),
     "the members": lambda url: _etcd(url, "/v3/cluster/member/list"),
     "a key": lambda url: _etcd(url, "/v3/kv/range"),
     "a status": lambda url: _etcd(url, "/v3/maintenance/status"),
@@ -212,6 +215,11 @@ def test_a_read_is_no_side_effect(act, server):
 
     assert (watched.effects, watched.unknown, watched.errors) == ([], [], [])
     assert len(watched.arrived) == 1
+
+
+def _put_preparation(url):
+    key = {"pk": {"S": "cluster#c"}, "sk": {"S": "state#prepare#i-4"}}
+    _client("dynamodb", url).put_item(TableName="t", Item={**key, "state": {"S": "running"}})
 
 
 EFFECTS = {
@@ -234,6 +242,14 @@ EFFECTS = {
     ),
     "upload part 3 of a snapshot": lambda url: _client("s3", url).upload_part(
         Bucket="b", Key="k", UploadId="u", PartNumber=3, Body=b"data"
+    ),
+    "record that the hand-over of the replacement is running": _put_preparation,
+    "forget the hand-over of the replacement": lambda url: _delete_item(url, "state#prepare#i-4"),
+    "have a function hand over for the replacement": lambda url: _client("lambda", url).invoke(
+        FunctionName="f", Payload=b'{"instanceId": "i-4"}'
+    ),
+    "have the replacement run a command to hand over": lambda url: _client("ssm", url).send_command(
+        InstanceIds=["i-4"], DocumentName="AWS-RunShellScript"
     ),
     "record the override": lambda url: _put_item(url, "state#override"),
     "forget the override": lambda url: _delete_item(url, "state#override"),
@@ -268,7 +284,7 @@ def test_the_process_dies_before_a_side_effect_or_before_its_answer(
 
 
 def test_no_side_effect_is_numbered_twice():
-    assert len(_LISTS) == 11
+    assert len(_LISTS) == 12
     for path in _LISTS:
         listed = path.read_text(encoding="utf-8").splitlines()
         assert len(set(listed)) == len(listed), path.name

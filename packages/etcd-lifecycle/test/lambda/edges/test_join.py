@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from etcd_lifecycle.join import JoinFormatError, parse, render
 from etcd_lifecycle.model import JoinConfiguration
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 JOIN = JoinConfiguration(
@@ -47,6 +47,7 @@ def test_what_was_rendered_is_parsed(name, cluster, state, token):
     assert parse(render(join)) == join
 
 
+@settings(deadline=None)  # a shell starts as fast as the machine lets it
 @given(plain, plain, plain)
 def test_a_posix_shell_reads_it(tmp_path_factory, name, cluster, token):
     join = JoinConfiguration(name, cluster, "existing", token)

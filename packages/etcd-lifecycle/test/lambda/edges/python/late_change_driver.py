@@ -14,6 +14,7 @@ from etcd_lifecycle.etcd import EtcdEndpoint, EtcdEndpoints, Timeouts
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import Instance, Policy, RemoveMember, Seed
 from etcd_lifecycle.observe import Observer
+from etcd_lifecycle.outages import Outages
 from etcd_lifecycle.reconcile import Reconciler
 from etcd_lifecycle.telemetry import Telemetry
 
@@ -131,13 +132,15 @@ def scale_in(instances, leaving, pids, resumed):
     memory = InMemory(instances, leaving, cluster_id)
     policy = Policy()
     actor = Actor(memory, memory, memory, endpoints, policy)
+    telemetry = Telemetry("main", stream=io.StringIO())
     reconciler = Reconciler(
         group=memory,
         observer=Observer("main", memory, memory, memory, endpoints),
         actor=Pausing(actor, pids, resumed),
         journal=memory,
         policy=policy,
-        telemetry=Telemetry("main", stream=io.StringIO()),
+        telemetry=telemetry,
+        outages=Outages([], memory, telemetry),
     )
     for _ in range(MOST_RUNS):
         reconciler.run("run", lambda: RUN_SECONDS)
