@@ -2,21 +2,30 @@ import { readFileSync } from 'node:fs';
 import { EtcdJoin, EtcdLifecycle, EtcdTls } from '@quorate/etcd-lifecycle';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { InstanceType, MachineImage, Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import {
+  InstanceType,
+  IpAddresses,
+  MachineImage,
+  Peer,
+  Port,
+  SecurityGroup,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
 import { NetworkLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 
 const CLUSTER = 'main';
+const NETWORK = '10.0.0.0/16';
 const API_SERVER = Port.tcp(6443);
 
 const app = new App();
 const stack = new Stack(app, 'ControlPlane');
-const vpc = new Vpc(stack, 'Vpc');
+const vpc = new Vpc(stack, 'Vpc', { ipAddresses: IpAddresses.cidr(NETWORK) });
 
 const securityGroup = new SecurityGroup(stack, 'NodesSecurityGroup', { vpc });
-securityGroup.addIngressRule(Peer.ipv4(vpc.vpcCidrBlock), API_SERVER, 'API server');
+securityGroup.addIngressRule(Peer.ipv4(NETWORK), API_SERVER, 'API server');
 securityGroup.addIngressRule(securityGroup, Port.tcp(10250), 'kubelet');
 
 const autoScalingGroup = new AutoScalingGroup(stack, 'Nodes', {
@@ -49,6 +58,7 @@ authorities.grantRead(autoScalingGroup);
 // clients that it has signed.
 const functionCertificate = Secret.fromSecretNameV2(stack, 'FunctionCertificate', 'etcd/lifecycle');
 
+// Names the instance that started the cluster. Delete it only to start another one.
 const firstNode = `/kubernetes/${CLUSTER}/first-node`;
 autoScalingGroup.addToRolePolicy(
   new PolicyStatement({

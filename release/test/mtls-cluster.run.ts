@@ -21,6 +21,7 @@ import {
   Etcdutl,
   eventBridgeSink,
   LocalAutoScaling,
+  type LocalInstance,
   loopbackAddresses,
   Ministack,
   resolveEtcd,
@@ -217,22 +218,29 @@ const urls = () =>
     .filter(({ processesAlive }) => processesAlive)
     .map(({ privateIpAddress }) => `https://${privateIpAddress}:2379`);
 
-/** Waits until three instances are in service, and nobody else is left. */
-async function untilThreeServe(): Promise<void> {
+/** Waits for the instances, and tells what function and instances said if they are not so in time. */
+async function until(
+  what: string,
+  condition: (instances: readonly LocalInstance[]) => boolean,
+): Promise<void> {
   try {
-    await autoScaling.waitUntil(
-      'three instances are in service and no other is left',
-      (instances) =>
-        instances.length === 3 &&
-        instances.every(({ lifecycleState }) => lifecycleState === 'InService'),
-      150,
-    );
+    await autoScaling.waitUntil(what, condition, 100);
   } catch (error) {
     const consoles = autoScaling
       .instances(groupName)
       .map(({ logFile }) => logFile && readFileSync(logFile, 'utf8').slice(-1500));
-    throw new Error(`${error}\n${ministack.lastOutput(30)}\n${consoles.join('\n')}`);
+    throw new Error(`${error}\n${ministack.lastOutput(40)}\n${consoles.join('\n')}`);
   }
+}
+
+/** Waits until three instances are in service, and nobody else is left. */
+async function untilThreeServe(): Promise<void> {
+  await until(
+    'three instances are in service and no other is left',
+    (instances) =>
+      instances.length === 3 &&
+      instances.every(({ lifecycleState }) => lifecycleState === 'InService'),
+  );
 }
 
 /** The id of the instance that leads. */
@@ -262,10 +270,8 @@ test('the leader is replaced under write load, after a snapshot that etcdutl tak
   const victim = await leader();
   try {
     autoScaling.terminateInstance(victim, { decrement: false });
-    await autoScaling.waitUntil(
-      'the leader is gone',
-      (instances) => instances.every(({ instanceId }) => instanceId !== victim),
-      120,
+    await until('the leader is gone', (instances) =>
+      instances.every(({ instanceId }) => instanceId !== victim),
     );
     await untilThreeServe();
   } finally {

@@ -26,6 +26,8 @@ export interface FunctionResources {
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
+  /** Whether the function is in a network. */
+  readonly inNetwork: boolean;
   /** Whether the group may keep instances whose terminate hook was abandoned. */
   readonly retains: boolean;
   /** The part of the SSM parameters' names that is the cluster's own; without one there are none. */
@@ -69,7 +71,9 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   );
   allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
   on.logGroup.grantWrite(role);
-  allow(NETWORK_ACTIONS, '*');
+  if (on.inNetwork) {
+    allow(NETWORK_ACTIONS, '*');
+  }
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
 }

@@ -264,12 +264,12 @@ describe('a deployed stack', () => {
   });
 
   test('is deployed to another Region, and again', async () => {
-    const resources = { Queue: { Type: 'AWS::SQS::Queue' } };
+    const resources = { Topic: { Type: 'AWS::SNS::Topic' } };
     await using other = await Ministack.start({ region: 'eu-central-1' });
     for (const stackName of ['One', 'Two']) {
       writeAssembly({ Resources: resources }, { 'index.py': '' }, 'eu-central-1');
       const stack = await CdkDeployment.deploy(other, assembly, 'Stack', { stackName });
-      expect(stack.physicalId('Queue')).toContain('eu-central-1');
+      expect(stack.physicalId('Topic')).toContain(':eu-central-1:');
     }
   }, 30_000);
 
