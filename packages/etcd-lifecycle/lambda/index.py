@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etcd_lifecycle.handler import ConfigurationError, handle
+from etcd_lifecycle.environment import ConfigurationError
+from etcd_lifecycle.handler import handle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

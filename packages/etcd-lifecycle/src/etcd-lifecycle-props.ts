@@ -4,8 +4,10 @@ import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { EtcdAccess } from './etcd-access';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
+import type { EtcdBeforeRemoval } from './etcd-before-removal';
 import type { EtcdJoin } from './etcd-join';
 import type { EtcdMembers } from './etcd-members';
 import type { EtcdPorts } from './etcd-ports';
@@ -37,12 +39,22 @@ export interface EtcdLifecycleProps {
    */
   readonly clusterName: string;
 
-  /** The network from which the function reaches the members' client port. */
-  readonly vpc: IVpc;
+  /**
+   * How the function reaches the members: by the network, or by commands that the instances run.
+   * @default EtcdAccess.gateway(): by the network
+   */
+  readonly access?: EtcdAccess;
+
+  /**
+   * The network from which the function reaches the members' client port.
+   * @default - none, which only `EtcdAccess.ssmRunCommand()` can do without
+   */
+  readonly vpc?: IVpc;
 
   /**
    * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
-   * DynamoDB, SQS, SSM (unless instances join by their own means) and, with TLS, Secrets Manager, and with snapshots S3.
+   * DynamoDB, SQS, SSM (unless instances join by their own means) and, with TLS, Secrets Manager,
+   * with snapshots S3, and with a function that is called before a removal Lambda.
    * @default - the private subnets
    */
   readonly vpcSubnets?: SubnetSelection;
@@ -110,6 +122,12 @@ export interface EtcdLifecycleProps {
   readonly removal?: EtcdRemoval;
 
   /**
+   * What an instance hands over before its member is removed: a node of Kubernetes is drained, say.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: EtcdBeforeRemoval;
+
+  /**
    * How long a launching instance has to become a voter, from when its member was added or last came
    * nearer to the leader, before it is given up and replaced; at least a minute, as the function may
    * only look once in one. Instances join one at a time: for its turn one waits at most so long for
@@ -122,7 +140,7 @@ export interface EtcdLifecycleProps {
    * How long the function may run; 30 seconds to 15 minutes. It needs that much, as etcd takes 7
    * seconds to say that there is no quorum; a snapshot of much data needs
    * more, and says how much when it fails.
-   * @default Duration.minutes(1)
+   * @default - a minute; three with `EtcdAccess.ssmRunCommand()`, which needs two at least
    */
   readonly timeout?: Duration;
 

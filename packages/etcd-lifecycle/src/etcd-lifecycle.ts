@@ -2,7 +2,7 @@ import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk
 import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
+import { Connections, type IConnectable } from 'aws-cdk-lib/aws-ec2';
 import { type Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -14,7 +14,13 @@ import type { EtcdAlarmSet } from './etcd-alarms';
 import type { EtcdLifecycleProps } from './etcd-lifecycle-props';
 import { EtcdMetrics } from './etcd-metrics';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
+import { accessEnvironment } from './private/access';
 import { addAlarms } from './private/alarms';
+import {
+  beforeRemovalEnvironment,
+  grantBeforeRemoval,
+  grantCommands,
+} from './private/before-removal';
 import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
@@ -25,6 +31,8 @@ import {
   grantReadJournal,
   grantReadSnapshots,
 } from './private/grants';
+import { guardAccess } from './private/guards/access';
+import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
@@ -39,7 +47,7 @@ import { guardWarmPool } from './private/guards/warm-pool';
 import { addHooks, addHooksBeside, nameHooks } from './private/lifecycle-hooks';
 import { type MemberInstances, membersOf, ownGroup } from './private/members';
 import { acknowledgeRuntime } from './private/nag';
-import { addSecurityGroup, connect } from './private/network';
+import { connect, placeFunction } from './private/network';
 import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
 import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
@@ -85,7 +93,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   /** The dashboard, unless it is turned off. */
   public readonly dashboard?: Dashboard;
 
-  /** The function's side of the network. */
+  /** The function's side of the network; nothing where it is in none. */
   public readonly connections: Connections;
 
   private readonly settings: Settings;
@@ -148,20 +156,18 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       architecture: settings.architecture,
       memorySize: settings.memorySize,
       timeout: settings.timeout,
-      vpc: settings.vpc,
-      vpcSubnets: settings.vpcSubnets,
-      securityGroups: settings.securityGroups ?? [
-        addSecurityGroup(this, settings.vpc, settings.clusterName),
-      ],
+      ...placeFunction(this, settings),
       logGroup: this.logGroup,
       role,
       environment: this.environment(),
       environmentEncryption: key,
     });
     acknowledgeRuntime(this.function);
-    this.connections = this.function.connections;
+    this.connections = settings.vpc ? this.function.connections : new Connections();
     this.grantAll(role, members);
-    denyNetworkInterfaces(this, role, this.function);
+    if (settings.vpc) {
+      denyNetworkInterfaces(this, role, this.function);
+    }
     connect(this.connections, members.connections, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(
@@ -202,14 +208,14 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
           'leave it out, or leave join out',
       );
     }
-    if (tls.secret && !options.tlsFiles) {
+    if (tls.scheme === 'https' && !options.tlsFiles) {
       refuse(
         this,
         'the cluster uses TLS, so bootstrapCommands() needs tlsFiles, the paths of the ' +
           'certificates on the instance',
       );
     }
-    if (!tls.secret && options.tlsFiles) {
+    if (tls.scheme === 'http' && options.tlsFiles) {
       refuse(
         this,
         'bootstrapCommands() has tlsFiles, but the cluster uses no TLS, so etcd would ignore ' +
@@ -259,8 +265,10 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
 
   private guard(): void {
     guardInputs(this, this.settings);
+    guardAccess(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
+    guardBeforeRemoval(this, this.settings);
     guardImportedGroup(this, this.settings);
     const own = ownGroup(this.settings.autoScalingGroup);
     if (own) {
@@ -277,12 +285,15 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private guardComplete(): void {
-    const { autoScalingGroup, members } = this.settings;
+    const { autoScalingGroup, members, beforeRemoval, access } = this.settings;
     const own = ownGroup(autoScalingGroup);
     if (own) {
       guardCapacity(this, own.resource);
       guardPurchase(this, own.group, own.resource);
       guardWarmPool(this, own.group, this.bootstrapped);
+    }
+    if (access.runCommand ?? beforeRemoval?.commands) {
+      guardAgent(this, membersOf(autoScalingGroup, members).role);
     }
     guardEndpoints(this, this.settings);
     guardAdmission(
@@ -338,6 +349,8 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       ...(settings.tls.secret ? { QUORATE_TLS_SECRET: settings.tls.secret.secretArn } : {}),
       ...(settings.auth ? { QUORATE_AUTH_SECRET: settings.auth.secret.secretArn } : {}),
       ...snapshotEnvironment(settings.snapshots),
+      ...beforeRemovalEnvironment(this, settings.beforeRemoval),
+      ...accessEnvironment(settings),
       ...settings.environment,
     };
   }
@@ -345,12 +358,14 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   private grantAll(role: Role, members: MemberInstances): void {
     const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey, join } =
       this.settings;
+    const { beforeRemoval, access, vpc } = this.settings;
     grantFunction(this, role, {
       autoScalingGroupName: autoScalingGroup.autoScalingGroupName,
       members,
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
+      inNetwork: vpc !== undefined,
       retains: mayRetain(this.settings),
       parameterPrefix: join.managedByInstance ? undefined : this.parameterPrefix,
     });
@@ -358,6 +373,10 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     grantSnapshots(role, clusterName, snapshots);
     if (!join.managedByInstance) {
       grantRestores(members.role, clusterName, snapshots);
+    }
+    grantBeforeRemoval(role, beforeRemoval);
+    if (access.runCommand ?? beforeRemoval?.commands) {
+      grantCommands(this, role, autoScalingGroup.autoScalingGroupName);
     }
     auth?.grantRead(role);
     if (encryptionKey) {

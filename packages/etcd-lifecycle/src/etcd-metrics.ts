@@ -73,11 +73,32 @@ export abstract class EtcdMetrics extends Construct {
   }
 
   /**
+   * Voters that are not well although their instances are to stay.
+   * @default - the maximum over a minute
+   */
+  public metricUnwellVoters(props?: MetricOptions): Metric {
+    return this.metric('UnwellVoters', { statistic: Stats.MAXIMUM, unit: Unit.COUNT, ...props });
+  }
+
+  /**
    * Voters that are to go, or are gone, and cannot be removed safely.
    * @default - the maximum over a minute
    */
   public metricRefusals(props?: MetricOptions): Metric {
     return this.metric('Refusals', { statistic: Stats.MAXIMUM, unit: Unit.COUNT, ...props });
+  }
+
+  /**
+   * Instances that are to go and have not handed over what they had to; written only where something
+   * is done before a removal.
+   * @default - the maximum over a minute
+   */
+  public metricPreparationFailures(props?: MetricOptions): Metric {
+    return this.metric('PreparationFailures', {
+      statistic: Stats.MAXIMUM,
+      unit: Unit.COUNT,
+      ...props,
+    });
   }
 
   /**

@@ -1,6 +1,12 @@
 export type { BootstrapOptions, BootstrapTlsFiles } from './bootstrap';
+export { EtcdAccess, type EtcdSsmRunCommandOptions } from './etcd-access';
 export type { EtcdAlarmSet, EtcdAlarms } from './etcd-alarms';
 export { EtcdAuth } from './etcd-auth';
+export {
+  EtcdBeforeRemoval,
+  EtcdBeforeRemovalFailure,
+  type EtcdBeforeRemovalOptions,
+} from './etcd-before-removal';
 export { EtcdJoin } from './etcd-join';
 export { EtcdLifecycle } from './etcd-lifecycle';
 export type { EtcdLifecycleProps } from './etcd-lifecycle-props';

@@ -6,19 +6,19 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import type { MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
-import { ETCD_METRICS_NAMESPACE, type EtcdLifecycle, type EtcdLifecycleProps } from '../src';
+import {
+  ETCD_METRICS_NAMESPACE,
+  EtcdBeforeRemoval,
+  type EtcdLifecycle,
+  type EtcdLifecycleProps,
+} from '../src';
 import { ClusterStack } from './cluster-stack';
 import { DRIVERS, LAMBDA_PATH } from './lambda/edges/python-path';
 
-interface MetricProperties {
+interface AlarmProperties {
   readonly Namespace: string;
   readonly MetricName: string;
   readonly Dimensions: { readonly Name: string; readonly Value: unknown }[];
-}
-
-/** An alarm has a metric, or an expression of several. */
-interface AlarmProperties extends MetricProperties {
-  readonly Metrics?: { readonly MetricStat?: { readonly Metric: MetricProperties } }[];
   readonly Threshold: number;
   readonly EvaluationPeriods: number;
   readonly Period: number;
@@ -39,7 +39,8 @@ function synthesizeAll(props: Partial<EtcdLifecycleProps> = {}) {
   const stack = new ClusterStack();
   const topic = new Topic(stack, 'Topic');
   const snapshots = { bucket: new Bucket(stack, 'Backups'), interval: Duration.hours(6) };
-  const lifecycle = stack.addLifecycle({ snapshots, alarms: { topic }, ...props });
+  const beforeRemoval = EtcdBeforeRemoval.runCommand(['kubectl drain']);
+  const lifecycle = stack.addLifecycle({ snapshots, beforeRemoval, alarms: { topic }, ...props });
   return { stack, lifecycle, template: Template.fromStack(stack) };
 }
 
@@ -79,9 +80,9 @@ describe('the alarms', () => {
     expect(Object.keys(alarmsOf(template)).sort()).toEqual([...COMMON, 'CertificateEnds'].sort());
   });
 
-  test('of snapshots are there with snapshots', () => {
+  test('of snapshots, and of what is done before a removal, are there with those', () => {
     expect(Object.keys(alarmsOf(all.template)).sort()).toEqual(
-      [...COMMON, 'CertificateEnds', 'SnapshotFailed', 'SnapshotOld'].sort(),
+      [...COMMON, 'CertificateEnds', 'PreparationFailed', 'SnapshotFailed', 'SnapshotOld'].sort(),
     );
   });
 
@@ -141,13 +142,6 @@ describe('the alarms', () => {
     expect(FunctionSlow?.Threshold).toBe(90_000);
   });
 
-  test('that a member is not well counts those that should be', () => {
-    const { MemberUnwell } = alarmsOf(all.template);
-    expect(MemberUnwell).toMatchObject({ EvaluationPeriods: 10, Threshold: 1 });
-    const [expression] = MemberUnwell?.Metrics ?? [];
-    expect(expression).toMatchObject({ Expression: 'voters - healthy', ReturnData: true });
-  });
-
   test('that nobody looks, and that no snapshot is there, are told by what is missing', () => {
     const missing = Object.entries(alarmsOf(all.template)).filter(
       ([, { TreatMissingData }]) => TreatMissingData === 'breaching',
@@ -157,7 +151,7 @@ describe('the alarms', () => {
 
   test('are attributes, so that more can be done with them', () => {
     const { lifecycle, stack } = all;
-    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(15);
+    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(16);
     expect(stack.resolve(lifecycle.alarms?.quorumLost.alarmArn)).toHaveProperty('Fn::GetAtt');
   });
 });
@@ -192,19 +186,18 @@ describe('what is watched', () => {
   }
 
   test('by each alarm is a metric that the function writes, or that AWS does', () => {
-    const metrics = Object.values(alarmsOf(all.template)).flatMap((one): MetricProperties[] =>
-      one.Metrics ? one.Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) : [one],
-    );
-    const watched = metrics.map(({ Namespace, MetricName, Dimensions }) => ({
-      Namespace,
-      name: named(
+    const watched = Object.values(alarmsOf(all.template)).map(
+      ({ Namespace, MetricName, Dimensions }) => ({
         Namespace,
-        MetricName,
-        Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])),
-      ),
-    }));
+        name: named(
+          Namespace,
+          MetricName,
+          Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])),
+        ),
+      }),
+    );
     const ours = watched.filter(({ Namespace }) => Namespace === ETCD_METRICS_NAMESPACE);
-    expect(ours).toHaveLength(13);
+    expect(ours).toHaveLength(15);
     expect(ours.map(({ name }) => name).filter((name) => !written.has(name))).toEqual([]);
     const others = watched.filter(({ Namespace }) => Namespace !== ETCD_METRICS_NAMESPACE);
     expect(others.map(({ Namespace }) => Namespace).sort()).toEqual([

@@ -201,7 +201,7 @@ describe('what nobody knows of an imported group', () => {
     ]);
   });
 
-  test('need no role where they join by their own means', () => {
+  test('may be its role where the instances join by their own means: they read nothing', () => {
     const stack = new ImportingStack();
     const { securityGroups } = stack.members;
     stack.importGroup({ members: { securityGroups }, join: EtcdJoin.managedByInstance() });

@@ -10,10 +10,13 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import {
+  EtcdAccess,
   EtcdAuth,
+  EtcdBeforeRemoval,
   type EtcdLifecycle,
   type EtcdLifecycleProps,
   EtcdRemovalAtDeadline,
+  EtcdTls,
 } from '../src';
 import { ClusterStack, newApp } from './cluster-stack';
 
@@ -47,6 +50,12 @@ describe('the rules of AWS Solutions', () => {
       encryptionKey: new Key(stack, 'Key'),
       snapshots: { bucket: new Bucket(stack, 'Backups'), interval: Duration.hours(1), keep: 2 },
       removal: { atDeadline: EtcdRemovalAtDeadline.RETAIN },
+      beforeRemoval: EtcdBeforeRemoval.runCommand(['kubectl drain']),
+    }));
+    addStack(app, 'Commands', () => ({
+      vpc: undefined,
+      tls: EtcdTls.onInstances(),
+      access: EtcdAccess.ssmRunCommand(),
     }));
     addStack(app, 'Other', () => ({})).function.addToRolePolicy(
       new PolicyStatement({ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::other/*'] }),
@@ -67,6 +76,10 @@ describe('the rules of AWS Solutions', () => {
 
   test('find nothing in it with all that adds permissions', () => {
     expect(inStack('All')).toEqual(planted('All'));
+  });
+
+  test('find nothing in it where the members are reached by commands', () => {
+    expect(inStack('Commands')).toEqual(planted('Commands'));
   });
 
   test('still find a wildcard that somebody else gives the function', () => {

@@ -33,6 +33,7 @@ from .model import (
     AddLearner,
     CompleteHook,
     HandOverJoin,
+    PrepareRemoval,
     Promote,
     RecordCluster,
     RemoveMember,
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoint, EtcdEndpoints
+    from .etcd import EtcdEndpoint
+    from .etcd_access import EtcdAccess
     from .join import JoinParameters
     from .journal import Journal
     from .model import Action, ClusterView, Policy
@@ -115,7 +117,7 @@ class Actor:
         group: AutoScalingGroup,
         journal: Journal,
         joins: JoinParameters | None,
-        endpoints: EtcdEndpoints,
+        endpoints: EtcdAccess,
         policy: Policy,
     ) -> None:
         """Take what is to be changed.
@@ -182,8 +184,8 @@ class Actor:
                 return self._complete(action, view)
             case TerminateRetained():
                 return self._terminate(action)
-            case Wait() | Stop() | TakeSnapshot():
-                # Snapshots are taken by `Snapshots`, which needs to know of the run's time.
+            case Wait() | Stop() | TakeSnapshot() | PrepareRemoval():
+                # What may take long is done by `Snapshots` and `Preparations`, who know the run's time.
                 raise ValueError(f"{type(action).__name__} is nothing to carry out here")
         return DONE
 
@@ -211,6 +213,9 @@ class Actor:
 
     def _complete(self, action: CompleteHook, view: ClusterView) -> Outcome:
         instance = view.instance(action.instance_id)
+        if action.instance_id in view.preparations:
+            # It may come back from the warm pool, and go once more.
+            self._journal.forget_preparation(action.instance_id)
         if instance and len(instance.hooks) > 1:
             # It does not say which of our hooks holds it, and comes to no end here.
             released = [

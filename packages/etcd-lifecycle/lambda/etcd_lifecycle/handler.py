@@ -15,27 +15,37 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from .access_settings import ETCDCTL_ROUND_SECONDS, read_etcdctl_settings
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .certificate import earliest_end
 from .dependency import Dependency
+from .environment import ConfigurationError
+from .environment import read_choice as _choice
+from .environment import read_number as _number
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, operation_of, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, Join, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
+from .pace import ROUND_SECONDS
+from .preparation_settings import read_preparation_policy, read_preparation_settings
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from .access_settings import EtcdctlSettings
+    from .etcd_access import EtcdAccess
     from .events import Message
     from .model import NoticeKind
+    from .preparation import HandOverCommand, HandOverFunction, Preparations
+    from .preparation_settings import PreparationSettings
 
 T = TypeVar("T")
 
@@ -55,10 +65,6 @@ _REQUIRED_TO_JOIN = (
 
 SECRET_SECONDS = 300.0
 """How long secrets are used before they are read again, so that new ones are taken up."""
-
-
-class ConfigurationError(Exception):
-    """The function's environment, or its secret, does not say what it needs to know."""
 
 
 class MalformedEventError(Exception):
@@ -101,12 +107,17 @@ class Settings:
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
-            ``QUORATE_LAUNCH_DEADLINE``, ``QUORATE_STALE_GRACE`` and ``QUORATE_JOIN`` (``learner`` or
-            ``instance``, see `Join`); see `Policy` for the meanings and defaults. With a bucket
+            ``QUORATE_LAUNCH_DEADLINE``, ``QUORATE_STALE_GRACE``, ``QUORATE_JOIN`` (``learner`` or
+            ``instance``, see `Join`) and ``QUORATE_PEER_SCHEME`` (``https`` with a secret for TLS,
+            else ``http``); see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
         snapshots: Where snapshots go; None: none are taken.
+        preparation: Who is asked to hand over before a removal; None: nobody. The policy for it is
+            that of `read_preparation_policy`.
+        etcdctl: ``QUORATE_ETCDCTL``: how etcdctl is called on the instances; None: members are reached
+            by the network.
     """
 
     cluster: str
@@ -121,6 +132,8 @@ class Settings:
     lease_seconds: float
     policy: Policy
     snapshots: SnapshotSettings | None = None
+    preparation: PreparationSettings | None = None
+    etcdctl: EtcdctlSettings | None = None
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -173,36 +186,20 @@ class Settings:
                 ),
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
-                peer_scheme="https" if tls_secret else "http",
+                peer_scheme=_choice(
+                    environment,
+                    "QUORATE_PEER_SCHEME",
+                    ("https", "http") if tls_secret else ("http", "https"),
+                ),
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
                 snapshots=_read_snapshot_policy(environment),
                 join=join,
+                preparation=read_preparation_policy(environment),
             ),
             snapshots=_read_snapshot_settings(environment),
+            preparation=read_preparation_settings(environment),
+            etcdctl=read_etcdctl_settings(environment),
         )
-
-
-def _number(
-    environment: Mapping[str, str], name: str, default: float, most: float = float("inf")
-) -> float:
-    """Read a number of 0 or more; an absent or empty variable is the default."""
-    text = environment.get(name) or str(default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value <= most or value == float("inf"):
-        span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
-        raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
-    return value
-
-
-def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    """Read one of several words; an absent or empty variable is the first of them."""
-    text = environment.get(name) or choices[0]
-    if text not in choices:
-        raise ConfigurationError(f"{name} is {text!r}, but must be {' or '.join(choices)}")
-    return text
 
 
 def _read_snapshot_policy(environment: Mapping[str, str]) -> SnapshotPolicy | None:
@@ -264,6 +261,8 @@ class Function:
             self._depend_on("DynamoDB"),
         )
         self._joins = self._make_joins()
+        self._run_command = self._depend_on("SSM Run Command")
+        self._preparations = self._make_preparations()
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
@@ -297,7 +296,27 @@ class Function:
             self._depend_on("S3"),
         )
 
-    def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
+    def _make_preparations(self) -> Preparations | None:
+        settings, policy = self.settings.preparation, self.settings.policy.preparation
+        if settings is None or policy is None:
+            return None
+        # An option: a cold start need not wait for it.
+        from . import preparation  # noqa: PLC0415
+
+        means: HandOverFunction | HandOverCommand
+        if settings.function:
+            means = preparation.HandOverFunction(
+                settings.function, self._clients.invoker, self._depend_on("Lambda")
+            )
+        else:
+            means = preparation.HandOverCommand(
+                settings.commands, self._clients.ssm, self._run_command
+            )
+        return preparation.Preparations(
+            means, self._journal, self.telemetry, self.settings.cluster, policy.timeout
+        )
+
+    def _make_snapshots(self, endpoints: EtcdAccess) -> Snapshots | None:
         if self._store is None or self.settings.snapshots is None:
             return None
         return Snapshots(
@@ -308,7 +327,14 @@ class Function:
             keep=self.settings.snapshots.keep,
         )
 
-    def _make_endpoints(self) -> EtcdEndpoints:
+    def _make_endpoints(self) -> EtcdAccess:
+        if self.settings.etcdctl:
+            # An option: a cold start need not wait for it.
+            from .etcdctl import EtcdctlEndpoints  # noqa: PLC0415
+            from .run_command import ShellCommands  # noqa: PLC0415
+
+            commands = ShellCommands(self._clients.ssm, self._run_command)
+            return EtcdctlEndpoints(self.settings.etcdctl, commands)
         return EtcdEndpoints(self._tls, self.settings.client_port, self._credentials)
 
     def _make_reconciler(self) -> Reconciler:
@@ -316,13 +342,22 @@ class Function:
         endpoints = self._endpoints
         return Reconciler(
             group=self._group,
-            observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
+            observer=Observer(
+                settings.cluster,
+                self._group,
+                self._journal,
+                self._joins,
+                endpoints,
+                preparations=self._preparations,
+            ),
             actor=Actor(self._group, self._journal, self._joins, endpoints, settings.policy),
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
             snapshots=self._make_snapshots(endpoints),
+            preparations=self._preparations,
             lease_seconds=settings.lease_seconds,
+            round_seconds=ETCDCTL_ROUND_SECONDS if settings.etcdctl else ROUND_SECONDS,
         )
 
     def handle(self, event: object, run_id: str, deadline: float) -> None:

@@ -6,7 +6,6 @@ member dead, and, where instances join by their own means, which member has answ
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .auto_scaling import AutoScalingGroup, GroupDescription
-    from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
+    from .etcd import EtcdEndpoint, MemberList, StatusReport
+    from .etcd_access import EtcdAccess
     from .join import JoinParameters
     from .journal import Journal, Records
-
-MAX_PARALLEL_PROBES = 16
-"""Members asked at the same time: one that hangs costs one time-out, and so do several."""
+    from .preparation import Preparations
 
 PROGRESS_SECONDS = 5.0
 """How old the last progress of a learner is before another is remembered: it is polled often."""
@@ -44,13 +42,15 @@ class Answers:
 class Observer:
     """Everything that is looked at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that is looked at
         self,
         cluster: str,
         group: AutoScalingGroup,
         journal: Journal,
         joins: JoinParameters | None,
-        endpoints: EtcdEndpoints,
+        endpoints: EtcdAccess,
+        *,
+        preparations: Preparations | None = None,
     ) -> None:
         """Take what is to be looked at.
 
@@ -60,6 +60,7 @@ class Observer:
             journal: What was recorded.
             joins: The join configurations handed over; None where instances join by their own means.
             endpoints: The way to a member by its address.
+            preparations: What is done before removals, if something is.
         """
         self._join = Join.LEARNER if joins else Join.INSTANCE
         self._cluster = cluster
@@ -67,6 +68,7 @@ class Observer:
         self._journal = journal
         self._joins = joins
         self._endpoints = endpoints
+        self._preparations = preparations
 
     def look(self, group: GroupDescription, now: float) -> ClusterView:
         """Look at the cluster, and change nothing at all: what waits is not remembered either.
@@ -102,6 +104,7 @@ class Observer:
             answer is an error.
         """
         records = self._journal.load()
+        self._endpoints.know(instances)
         answers = self._probe(
             {
                 one.address: one.launch_waits
@@ -126,6 +129,9 @@ class Observer:
             notices=records.notices,
             override=records.override,
             retains=retains,
+            preparations=self._preparations.follow(records.preparations)
+            if self._preparations
+            else {},
             joins=self._joins.read([one.id for one in instances if one.launch_waits])
             if self._joins
             else {},
@@ -171,22 +177,11 @@ class Observer:
         """
         reports: dict[str, StatusReport] = {}
         silent: dict[str, str] = {}
-        if not addresses:
-            return Answers(reports, silent)
-
-        def ask(address: str) -> StatusReport | EtcdError:
-            try:
-                starting = addresses[address]
-                return self._endpoints.at(address).status(with_read=starting, starting=starting)
-            except EtcdError as error:
-                return error
-
-        with ThreadPoolExecutor(min(len(addresses), MAX_PARALLEL_PROBES)) as pool:
-            for address, answer in zip(addresses, pool.map(ask, addresses), strict=True):
-                if isinstance(answer, EtcdError):
-                    silent[address] = str(answer)
-                else:
-                    reports[address] = answer
+        for address, answer in self._endpoints.statuses(addresses).items():
+            if isinstance(answer, EtcdError):
+                silent[address] = str(answer)
+            else:
+                reports[address] = answer
         return Answers(reports, silent)
 
     def _with_members(self, view: ClusterView, answers: Answers) -> ClusterView:

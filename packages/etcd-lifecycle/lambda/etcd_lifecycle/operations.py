@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoints
+    from .etcd_access import EtcdAccess
     from .journal import Journal, Lease
     from .model import Policy
     from .observe import Observer
@@ -67,7 +67,7 @@ class Operations:
 
     group: AutoScalingGroup
     observer: Observer
-    endpoints: EtcdEndpoints
+    endpoints: EtcdAccess
     journal: Journal
     policy: Policy
     telemetry: Telemetry

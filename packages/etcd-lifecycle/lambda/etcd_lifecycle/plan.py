@@ -16,7 +16,8 @@ in an order that puts what ends a change before what begins one:
 11. retained instances that are replaced are terminated;
 12. a snapshot that is due is taken.
 
-With snapshots, one comes before each removal of a voter, and before the last one is let go. Where
+Before a voter whose instance goes is removed, and before the last one is let go, the instance hands over
+what else it does, where that is wanted (`preparation_rule`); and a snapshot is taken. Where
 instances bring their own members in, `own_join` takes the place of what is done for that.
 """
 
@@ -42,6 +43,7 @@ from .model import (
     Member,
     OnSnapshotFailure,
     Policy,
+    PrepareRemoval,
     Promote,
     RecordCluster,
     RemoveMember,
@@ -54,6 +56,7 @@ from .model import (
     Transition,
     Wait,
 )
+from .preparation_rule import Begin, Ready, is_prepared, judge_preparation
 from .situation import Situation
 
 if TYPE_CHECKING:
@@ -423,11 +426,6 @@ class _Planner(Situation):
                     return removal
         return None
 
-    def stays(self, voter: Member) -> bool:
-        """Whether its instance is in service, so that it may come back."""
-        owner = self.owner(voter)
-        return owner is not None and not self.going(owner)
-
     def leads(self, member: Member) -> bool:
         return self.leader is not None and self.leader.id == member.id
 
@@ -504,8 +502,16 @@ class _Planner(Situation):
             and not member.learner
             and (member.healthy or member is last)
         ]
-        # The leader last. Whom nothing holds any more goes first: it will not wait.
-        victims.sort(key=lambda pair: (self.leads(pair[1]), not self.unheld(pair[0]), pair[0].id))
+
+        def order(pair: tuple[Instance, Member]) -> tuple[bool, bool, bool, str]:
+            # The leader last. Whom nothing holds any more goes first: it will not wait. Who has
+            # handed over is next, before others do so too.
+            instance, member = pair
+            prepared = is_prepared(self, instance)
+            leads = self.leads(member) and not prepared
+            return leads, not self.unheld(instance), not prepared, instance.id
+
+        victims.sort(key=order)
         for instance, member in victims:
             decision = self.remove_leaving(instance, member)
             if decision:
@@ -560,7 +566,7 @@ class _Planner(Situation):
             end = self.let_go(
                 instance, f"the group is scaled to zero, and the cluster ends with {member.label}"
             )
-            return self.after_snapshot(end, member)
+            return self.after_preparation(end, member, source=member)
         self.held_back.append(f"{instance.id} holds the last voter")
         return None
 
@@ -585,10 +591,10 @@ class _Planner(Situation):
         return self.remove_allowed(member, reason, verdict)
 
     def remove_allowed(self, member: Member, reason: str, verdict: Verdict) -> Decision | None:
-        """Removes a voter that may go, after a snapshot and after another one leads."""
+        """Removes a voter that may go, prepared, after a snapshot, and after another one leads."""
         if not self.leads(member) or member.status is None:
             removal = self.say(RemoveMember(member.id), reason, verdict.sum)
-            return self.after_snapshot(removal, self.best_copy(member))
+            return self.after_preparation(removal, member, source=self.best_copy(member))
         target = self.transferee(member, lasting=member in self.doomed)
         if target is None:
             self.held_back.append(f"no voter is fit to take the leadership from {member.label}")
@@ -598,7 +604,28 @@ class _Planner(Situation):
             f"{reason}; it leads, so {target.label} takes over first",
             verdict.sum,
         )
-        return self.after_snapshot(transfer, self.best_copy(member))
+        return self.after_preparation(transfer, member, source=self.best_copy(member))
+
+    def after_preparation(
+        self, decision: Decision, member: Member, *, source: Member | None
+    ) -> Decision | None:
+        """The decision, once its instance has handed over what else it does, and after a snapshot.
+
+        The snapshot comes last, as it only counts for some minutes, and this may take longer.
+        """
+        match judge_preparation(self, member):
+            case Ready(note):
+                reason = f"{decision.reason}; {note}" if note else decision.reason
+                return self.after_snapshot(replace(decision, reason=reason), source)
+            case Begin(instance_id, why):
+                return replace(
+                    decision,
+                    action=PrepareRemoval(instance_id, member.id),
+                    reason=f"{decision.reason}; {why}",
+                )
+            case held:
+                self.held_back.append(f"{decision.reason}; but {held.why}")
+                return None
 
     def after_snapshot(self, decision: Decision, source: Member | None) -> Decision | None:
         """The decision, once there is a snapshot of now; before that, the taking of one.

@@ -70,6 +70,11 @@ class Situation:
         """The instance that the member runs on."""
         return self._owners.get(member.id)
 
+    def stays(self, member: Member) -> bool:
+        """Whether its instance stays, so that the member may come back by itself."""
+        owner = self.owner(member)
+        return owner is not None and not self.going(owner)
+
     def age(self, key: str) -> float:
         """For how long it has waited: see `ClusterView.first_seen`, in seconds."""
         return self.now - self.view.first_seen.get(key, self.now)

@@ -116,9 +116,12 @@ class Telemetry:
         metrics: dict[str, tuple[str, float]] = {
             "OldestLearner": ("Seconds", vitals.oldest_learner),
             "Refusals": ("Count", vitals.refusals),
+            "UnwellVoters": ("Count", vitals.unwell),
         }
         if vitals.snapshot_age is not None:
             metrics["SnapshotAge"] = ("Seconds", vitals.snapshot_age)
+        if vitals.preparation_failures is not None:
+            metrics["PreparationFailures"] = ("Count", vitals.preparation_failures)
         self._emit(metrics, {"Cluster": self._cluster})
 
     def circuits(self, open_ones: Sequence[str]) -> None:

@@ -3,7 +3,6 @@ import {
   Alarm,
   type AlarmProps,
   ComparisonOperator,
-  MathExpression,
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
@@ -127,14 +126,7 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
         'changed, and no other member can join. The log names it, and tells at "silent" why it does ' +
         'not answer. Start etcd on its instance again, or terminate the instance, so that it is ' +
         'replaced.',
-      {
-        metric: new MathExpression({
-          expression: 'voters - healthy',
-          usingMetrics: { voters: metrics.metricVoters(), healthy: metrics.metricHealthyVoters() },
-          period: Duration.minutes(1),
-        }),
-        threshold: 1,
-      },
+      { metric: metrics.metricUnwellVoters(), threshold: 1 },
     ),
     memberAlarm: alarm(
       'MemberAlarm',
@@ -199,6 +191,16 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
           comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
           treatMissingData: TreatMissingData.IGNORE,
         },
+      ),
+    }),
+    ...(settings.beforeRemoval && {
+      preparationFailed: alarm(
+        'PreparationFailed',
+        1,
+        'an instance that is to go has not handed over what beforeRemoval says. The decision in the ' +
+          'log has the cause. Unless onFailure is PROCEED, its member stays, and it is tried again ' +
+          'five minutes after its time is over.',
+        { metric: metrics.metricPreparationFailures(), threshold: 1 },
       ),
     }),
     ...(snapshots && {

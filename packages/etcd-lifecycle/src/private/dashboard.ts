@@ -21,7 +21,7 @@ export function addDashboard(
   scope: Construct,
   { metrics, function: lambda, deadLetterQueue }: Watched,
   alarms: EtcdAlarmSet | undefined,
-  { snapshots, tls }: Settings,
+  { snapshots, tls, beforeRemoval }: Settings,
 ): Dashboard {
   const dashboard = new Dashboard(scope, 'Dashboard');
   const graph = (title: string, left: IMetric[], props: GraphWidgetProps = {}) =>
@@ -40,10 +40,14 @@ export function addDashboard(
     graph('Members', [
       metrics.metricVoters({ label: 'voters' }),
       metrics.metricHealthyVoters({ label: 'healthy voters', color: Color.GREEN }),
+      metrics.metricUnwellVoters({ label: 'unwell, and to stay', color: Color.RED }),
     ]),
     graph('Quorum, and what cannot be removed', [
       metrics.metricQuorum({ label: 'quorum', color: Color.GREEN }),
       metrics.metricRefusals({ label: 'refused', color: Color.RED }),
+      ...(beforeRemoval
+        ? [metrics.metricPreparationFailures({ label: 'not handed over', color: Color.ORANGE })]
+        : []),
     ]),
     graph(
       'Decisions',

@@ -1,13 +1,6 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import {
-  Effect,
-  type IRole,
-  Policy,
-  PolicyStatement,
-  type Role,
-  ServicePrincipal,
-} from 'aws-cdk-lib/aws-iam';
+import { Effect, Policy, PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
@@ -33,6 +26,8 @@ export interface FunctionResources {
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
+  /** Whether the function is in a network. */
+  readonly inNetwork: boolean;
   /** Whether the group may keep instances whose terminate hook was abandoned. */
   readonly retains: boolean;
   /** The part of the SSM parameters' names that is the cluster's own; without one there are none. */
@@ -68,7 +63,7 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     group,
   );
   if (on.parameterPrefix) {
-    grantParameters(role, on.members.role, on.parameterPrefix);
+    grantParameters(role, on.members, on.parameterPrefix);
   }
   allow(
     ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
@@ -76,13 +71,15 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   );
   allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
   on.logGroup.grantWrite(role);
-  allow(NETWORK_ACTIONS, '*');
+  if (on.inNetwork) {
+    allow(NETWORK_ACTIONS, '*');
+  }
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
 }
 
 /** Lets the function hand join configurations over, and the members read them. */
-function grantParameters(role: Role, members: IRole | undefined, prefix: string): void {
+function grantParameters(role: Role, members: MemberInstances, prefix: string): void {
   const parameters = Stack.of(role).formatArn({
     service: 'ssm',
     resource: 'parameter',
@@ -94,12 +91,11 @@ function grantParameters(role: Role, members: IRole | undefined, prefix: string)
       resources: [parameters],
     }),
   );
-  acknowledgeWildcard(role, 'Resource', parameters, 'Of one cluster only.');
-  if (members) {
-    members.addToPrincipalPolicy(
-      new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
-    );
-    acknowledgeWildcard(members, 'Resource', parameters, 'Of one cluster only.');
+  members.role?.addToPrincipalPolicy(
+    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+  );
+  for (const grantee of members.role ? [role, members.role] : [role]) {
+    acknowledgeWildcard(grantee, 'Resource', parameters, 'Of one cluster only.');
   }
 }
 

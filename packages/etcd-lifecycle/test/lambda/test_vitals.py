@@ -52,6 +52,23 @@ def test_who_cannot_be_removed_safely_is_counted(slots, refusals):
     assert vitals(view(*slots)).refusals == refusals
 
 
+@pytest.mark.parametrize(
+    ("slots", "unwell"),
+    [
+        ([Slot(), Slot(), Slot()], 0),
+        ([Slot(), Slot(), Slot("dead")], 1),
+        ([Slot(), Slot(), Slot("alarmed")], 1),
+        ([Slot(), Slot(), Slot("dead", "Pending:Wait")], 1),
+        # Something is done about these.
+        ([Slot(), Slot(), Slot("dead", "Terminating:Wait")], 0),
+        ([Slot(), Slot(), Slot("dead", GONE)], 0),
+        ([Slot(), Slot(), Slot("silent", "Pending:Wait")], 0),
+    ],
+)
+def test_voters_that_nothing_is_done_about_are_counted(slots, unwell):
+    assert vitals(view(*slots)).unwell == unwell
+
+
 def test_the_last_snapshot_has_an_age_where_snapshots_are_wanted():
     seen = replace(SETTLED, snapshot=SNAPSHOT)
     assert vitals(seen, BACKED_UP).snapshot_age == 60

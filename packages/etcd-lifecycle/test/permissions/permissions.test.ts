@@ -2,12 +2,13 @@ import { dirname } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Etcdutl, type LocalInstance } from '@quorate/test-harness';
-import { Duration } from 'aws-cdk-lib';
+import { Duration, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AccountRootPrincipal, Role } from 'aws-cdk-lib/aws-iam';
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { type DeployedTemplate, LocalDeployment } from '../../demo/local-deployment';
-import { type EtcdLifecycle, EtcdRemovalAtDeadline } from '../../src';
+import { EtcdBeforeRemoval, type EtcdLifecycle, EtcdRemovalAtDeadline } from '../../src';
 import { ClusterStack } from '../cluster-stack';
 import { runCommand } from '../commands/recording-terminal';
 import { DeployedFunction } from '../end-to-end/deployed-function';
@@ -99,6 +100,16 @@ class RecordedDeployment {
     }
   }
 
+  /** Waits until all instances are in service. */
+  async inService(size: number): Promise<void> {
+    await this.waitUntil(
+      `${size} instances are in service and no other is left`,
+      (instances) =>
+        instances.length === size &&
+        instances.every(({ lifecycleState }) => lifecycleState === 'InService'),
+    );
+  }
+
   /** Waits until the function has made such a call. */
   async called(operation: string): Promise<void> {
     await this.waitUntil(`the function calls ${operation}`, () =>
@@ -169,7 +180,7 @@ describe('with every option', () => {
     // A new configuration ends a run, whose message comes back after this rather than after 70 s.
     await deployment.setVisibilityTimeout(5);
     deployment.startTicks(1);
-    await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
+    await recorded.inService(SIZE);
     await recorded.called('DeleteObjects');
     await deployment.send('nonsense');
     await recorded.called('SendMessage');
@@ -221,11 +232,14 @@ describe('with every option', () => {
     const replacement = booted(deployment.instances());
     deployment.autoScaling.killInstanceProcesses(replacement?.instanceId ?? '');
     deployment.startTicks(1);
-    await recorded.waitUntil('the instance is retained', (instances) =>
-      instances.some(({ lifecycleState }) => lifecycleState === 'Terminating:Retained'),
+    await recorded.waitUntil(
+      'the instance is retained, and its dead replacement given up',
+      (instances) =>
+        instances.some(({ lifecycleState }) => lifecycleState === 'Terminating:Retained') &&
+        instances.every(({ instanceId }) => instanceId !== replacement?.instanceId),
     );
     await lambda.configure({});
-    await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
+    await recorded.inService(SIZE);
     await recorded.called('TerminateInstanceInAutoScalingGroup');
   }
 
@@ -244,7 +258,7 @@ describe('with every option', () => {
       ...['--unreachable-are-lost', '--yes'],
     );
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-    await deployment.waitUntilInService(SIZE, PATIENCE_SECONDS);
+    await recorded.inService(SIZE);
   }
 
   test.each([FUNCTION, MEMBER] as const)('%s may do all that is done with it', (role) => {
@@ -316,6 +330,40 @@ describe('with every option', () => {
   });
 });
 
+describe('with something before a removal', () => {
+  const HAND_OVER = {
+    'ssm:SendCommand': () => EtcdBeforeRemoval.runCommand(['true']),
+    'lambda:InvokeFunction': (stack: Stack) =>
+      EtcdBeforeRemoval.lambda(
+        new LambdaFunction(stack, 'HandOver', {
+          code: Code.fromInline('def handler(event, context): pass'),
+          handler: 'index.handler',
+          runtime: Runtime.PYTHON_3_13,
+        }),
+      ),
+  };
+
+  test.each(Object.entries(HAND_OVER))('the function may %s', async (action, beforeRemoval) => {
+    const recorded = await RecordedDeployment.start({
+      size: 1,
+      baseAddress: action.startsWith('ssm') ? '127.0.86.2' : '127.0.87.2',
+      runsCommands: true,
+      beforeRemoval,
+    });
+    try {
+      const { deployment } = recorded;
+      deployment.startTicks(1);
+      await deployment.waitUntilInService(1, PATIENCE_SECONDS);
+      await recorded.replace();
+      const asked = recorded.requests(FUNCTION).map((request) => request.action);
+      expect(asked).toContain(action);
+      expect(forbidden(recorded, FUNCTION)).toEqual([]);
+    } finally {
+      await recorded.stop();
+    }
+  });
+});
+
 describe('with no option', () => {
   let recorded: RecordedDeployment;
 
@@ -323,7 +371,7 @@ describe('with no option', () => {
     recorded = await RecordedDeployment.start({ size: 1, baseAddress: '127.0.71.2' });
     const { deployment } = recorded;
     deployment.startTicks(1);
-    await deployment.waitUntilInService(1, PATIENCE_SECONDS);
+    await recorded.inService(1);
     await deployment.send('nonsense');
     await recorded.replace();
   });
@@ -339,6 +387,8 @@ describe('with no option', () => {
 
   test('the function may do nothing that only an option needs', () => {
     const actions = recorded.policy(FUNCTION).permissions.map(({ action }) => action);
-    expect(actions.filter((one) => /^(s3|secretsmanager|kms):|:Terminate/.test(one))).toEqual([]);
+    expect(
+      actions.filter((one) => /^(s3|secretsmanager|kms|lambda):|:Terminate|Command/.test(one)),
+    ).toEqual([]);
   });
 });

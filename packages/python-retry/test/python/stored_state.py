@@ -10,9 +10,11 @@ def phase_of(state):
 
 def tickets_of(state):
     """Return the names of the probes that hold a place."""
-    return {ticket for ticket, _, _ in state["probes"]} if state else set()
+    waits = state["waits"] if phase_of(state) == "HALF_OPEN" else ()
+    return {ticket for ticket, _, _ in waits}
 
 
 def opened_at(state):
     """Return when an open circuit opened, in seconds of the wall clock of who opened it."""
-    return state["opened_at"]
+    ((_, start, _),) = state["waits"]
+    return start

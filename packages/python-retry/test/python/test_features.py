@@ -173,6 +173,20 @@ def test_forms_of_a_breaker_follow_its_classifier():
     assert breaker.state == "OPEN"
 
 
+def test_a_classifier_that_fails_gives_the_permit_of_a_form_back():
+    def fails(_):
+        raise ZeroDivisionError
+
+    for classify, kind in ((fails, ZeroDivisionError), (lambda _: "bad", ValueError)):
+        world = World()
+        breaker = opened(world, classify=classify)
+        world.advance(60)
+        with raises(kind), breaker:
+            raise OSError
+        assert breaker.state == "HALF_OPEN"
+        assert breaker.can_execute()
+
+
 def test_generators_are_refused_like_coroutines():
     def lines():
         yield 1
@@ -768,6 +782,15 @@ def test_mode_retries_only_never_refuses_a_first_attempt():
     assert breaker.state == "CLOSED"
 
 
+def test_no_mode_but_enforce_refuses_a_first_attempt_of_an_isolated_circuit():
+    for mode in ("retries-only", "metrics-only"):
+        breaker = CircuitBreaker(mode=mode, **World().clocks)
+        breaker.isolate()
+        assert breaker.call(lambda: "called") == "called"
+        assert retry_with_circuit_breaker(lambda: "called", "call", breaker) == "called"
+        assert (breaker.state, breaker.retry_after) == ("ISOLATED", float("inf"))
+
+
 def test_mode_metrics_only_refuses_nothing_but_keeps_the_state():
     world = World()
     breaker = CircuitBreaker(2, 60, mode="metrics-only", **world.clocks)
@@ -1134,6 +1157,21 @@ def test_bad_arguments_are_refused_and_named():
         table, *rest = arguments
         with raises(kind, text):
             DynamoDBStore(table, *rest[:1], **({"timeout": rest[1]} if rest else {}))
+
+
+def test_none_stands_for_the_default_of_a_function_and_of_nothing_else():
+    nothing = {"clock": None, "wall": None, "rng": None}
+    breaker = CircuitBreaker(1, **nothing, listener=None, lease=None)
+    breaker.record_failure()
+    assert 0 < breaker.retry_after <= 60
+    options = {**nothing, "sleep": None, "timeout": None, "base_delay": 0, "context": None}
+    assert retry_call(Script(OSError, "ok"), **options, circuit_breaker=None) == "ok"
+    for name in ("max_retries", "reserve", "retriable_exceptions", "jitter", "breaker_scope"):
+        with raises((TypeError, ValueError), name):
+            retry_call(Script("ok"), **{name: None})
+    for name in ("failure_threshold", "min_calls", "mode", "store_ttl"):
+        with raises((TypeError, ValueError), name):
+            CircuitBreaker(**{name: None})
 
 
 def test_a_refused_call_names_the_seconds_that_the_clock_which_says_more_leaves():

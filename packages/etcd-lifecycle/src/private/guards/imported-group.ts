@@ -46,16 +46,17 @@ export function guardImportedGroup(scope: IConstruct, settings: Settings): void 
     `the group ${nameOf(scope, settings)} is imported, so that it is neither judged nor changed: ` +
       todo.join('; '),
   );
+  // Instances that join by their own means read nothing of the function's.
   if (!members.role && !join.managedByInstance) {
-    const needed = ['ssm:GetParameter below the parameters of the cluster'];
+    const needed = [
+      'ssm:GetParameter below the parameters of the cluster',
+      ...(settings.snapshots ? ['s3:GetObject on the snapshots'] : []),
+    ];
     warn(
       scope,
       'noMemberRole',
       'members has no role, so that the instances are not allowed what bootstrapCommands() does: ' +
-        `pass it, or allow ${[
-          ...needed,
-          ...(settings.snapshots ? ['s3:GetObject on the snapshots'] : []),
-        ].join(' and ')} yourself`,
+        `pass it, or allow ${needed.join(' and ')} yourself`,
     );
   }
 }
