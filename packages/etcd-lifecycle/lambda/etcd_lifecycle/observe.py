@@ -6,7 +6,7 @@ the one thing which no service tells.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .auto_scaling import AutoScalingGroup, GroupDescription
-    from .etcd import EtcdEndpoint, EtcdEndpoints, MemberList, StatusReport
+    from .etcd import EtcdEndpoints, MemberList, StatusReport
     from .join import JoinParameters
     from .journal import Journal, Records
 
-MAX_PARALLEL_PROBES = 16
-"""Members asked at the same time: one that hangs costs one time-out, and so do several."""
+MAX_PARALLEL = 16
+"""Questions asked at the same time: a member that hangs costs one time-out, and so do several."""
 
 PROGRESS_SECONDS = 5.0
 """How old the last progress of a learner is before another is remembered: it is polled often."""
@@ -66,6 +66,8 @@ class Observer:
         self._journal = journal
         self._joins = joins
         self._endpoints = endpoints
+        # Kept: to start its threads is a third of the work of asking nine members.
+        self._pool = ThreadPoolExecutor(MAX_PARALLEL)
 
     def look(self, group: GroupDescription, now: float) -> ClusterView:
         """Look at the cluster, and change nothing at all: what waits is not remembered either.
@@ -100,7 +102,10 @@ class Observer:
             The view. Members that do not answer are part of it; a service of AWS that does not
             answer is an error.
         """
-        records = self._journal.load()
+        # At the same time: none of them rests on another's answer.
+        load = self._pool.submit(self._journal.load)
+        launching = [one.id for one in instances if one.launch_waits]
+        read = self._pool.submit(self._joins.read, launching)
         answers = self._probe(
             {
                 one.address: one.launch_waits
@@ -109,6 +114,7 @@ class Observer:
                 if one.address is not None and not one.warmed
             }
         )
+        records, joins = load.result(), read.result()
         answers, risen = without_retired(answers, records.seed, instances)
         cluster_id, foreign = _whose(answers.reports, records.seed)
         view = ClusterView(
@@ -125,7 +131,7 @@ class Observer:
             notices=records.notices,
             override=records.override,
             retains=retains,
-            joins=self._joins.read([one.id for one in instances if one.launch_waits]),
+            joins=joins,
         )
         if not view.foreign:
             view = self._with_members(view, answers)
@@ -162,12 +168,11 @@ class Observer:
             except EtcdError as error:
                 return error
 
-        with ThreadPoolExecutor(min(len(addresses), MAX_PARALLEL_PROBES)) as pool:
-            for address, answer in zip(addresses, pool.map(ask, addresses), strict=True):
-                if isinstance(answer, EtcdError):
-                    silent[address] = str(answer)
-                else:
-                    reports[address] = answer
+        for address, answer in zip(addresses, self._pool.map(ask, addresses), strict=True):
+            if isinstance(answer, EtcdError):
+                silent[address] = str(answer)
+            else:
+                reports[address] = answer
         return Answers(reports, silent)
 
     def _with_members(self, view: ClusterView, answers: Answers) -> ClusterView:
@@ -175,11 +180,10 @@ class Observer:
         listed = self._list_members(view.instances, answers.reports, refusals)
         if listed is None:
             return replace(view, silent={**answers.silent, **refusals})
-        lister, members = listed
+        members, alarmed = listed
         asked = answers.reports.keys() | answers.silent.keys()
         further = self._probe({one.host: False for one in members.members if one.host not in asked})
         reports = {**answers.reports, **further.reports}
-        alarmed = lister.alarms()
         return replace(
             view,
             quorate=True,
@@ -202,8 +206,8 @@ class Observer:
         instances: Iterable[Instance],
         reports: Mapping[str, StatusReport],
         refusals: dict[str, str],
-    ) -> tuple[EtcdEndpoint, MemberList] | None:
-        """The members as a quorum has them; None, and why, when no quorum answers."""
+    ) -> tuple[MemberList, frozenset[int]] | None:
+        """The members as a quorum has them, and who has an alarm; None, and why, without a quorum."""
         leaving = {instance.address for instance in instances if instance.leaving}
         voters = [
             address
@@ -214,10 +218,16 @@ class Observer:
         voters.sort(key=lambda address: (address in leaving, not _leads(reports[address]), address))
         for address in voters[:MAX_LISTERS]:
             endpoint = self._endpoints.at(address)
+            # Both go through the quorum, and at the same time; what becomes of the alarms matters
+            # only if there is one.
+            alarms = self._pool.submit(endpoint.alarms)
             try:
-                return endpoint, endpoint.member_list(version=reports[address].status.version)
+                members = endpoint.member_list(version=reports[address].status.version)
             except EtcdError as error:
                 refusals[address] = str(error)
+                wait([alarms])
+                continue
+            return members, alarms.result()
         return None
 
 
