@@ -21,6 +21,8 @@ const QUIET = {
 /** Tells which etcd is used, and builds it first where there is none. */
 const ETCD = 'tsx packages/test-harness/scripts/etcd.ts';
 
+const EXPLORE = 'python packages/etcd-lifecycle/test/lambda/explore_plan.py';
+
 const CHAOS = 'packages/etcd-lifecycle/chaos';
 
 /** The root of the repository: what concerns all packages. */
@@ -281,12 +283,26 @@ export class Workspace extends javascript.NodeProject {
         { exec: `node --import tsx ${CHAOS}/main.ts --seeds 1,2,3 --minutes 1.5` },
       ],
     });
+    this.addTask('test:examples', {
+      description:
+        'Run the example of the cluster from the packed tarballs: its user data boots real etcd',
+      env: QUIET,
+      steps: [
+        { exec: SETUP },
+        { exec: ETCD },
+        {
+          exec: "jest --ci --config release/jest.config.json --testMatch='**/test/*.run.ts'",
+          receiveArgs: true,
+        },
+      ],
+    });
     this.addTask('test:exhaustive', {
       description:
         'Let the planner decide on every state of up to 5 members, and follow each to its end',
       steps: [
         { exec: SETUP },
-        { exec: 'python packages/etcd-lifecycle/test/lambda/explore_plan.py --members 5 --rare 3' },
+        { exec: `${EXPLORE} --members 5 --rare 3` },
+        { exec: `${EXPLORE} --members 4 --rare 2 --own-join` },
       ],
     });
   }
@@ -333,7 +349,7 @@ export class Workspace extends javascript.NodeProject {
   private addBenchmarks(): void {
     this.addTask('bench:python-retry', {
       description: 'Compare python-retry with other packages, and write bench/results',
-      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts' }],
+      steps: [{ exec: SETUP }, { exec: 'tsx bench/python-retry/main.ts', receiveArgs: true }],
     });
     this.addTask('bench:etcd-lifecycle', {
       description: 'Measure the engine on real etcd, and write bench/results and the README',

@@ -1,13 +1,14 @@
 /**
  * Compares the emitted module with other packages, side by side, and writes
- * bench/results/python-retry.md and the plot of the README. One command, from the root:
+ * bench/results/python-retry.md, what the outage came to (python-retry-outage.json) and the plot of
+ * the README. One command, from the root:
  *
  *     npx projen bench:python-retry
  *
  * The packages come from PyPI, pinned by hash, into a virtual environment of their own.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import {
@@ -16,7 +17,9 @@ import {
   type PythonRetryFeature,
   writePythonRetry,
 } from '../../packages/python-retry/src';
-import { drawOutage, type Simulation } from './plot';
+import { describeOutage, type Simulation } from './outage';
+import { drawOutage } from './plot';
+import { table } from './table';
 
 const ROOT = join(__dirname, '..', '..');
 const VENV = join(ROOT, '.cache', 'bench-python-retry');
@@ -55,37 +58,12 @@ function run<T>(script: string, modules: string): T {
   return JSON.parse(output) as T;
 }
 
-function table(head: string[], rows: (string | number)[][]): string {
-  const line = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n');
-}
-
 function callTable(title: string, calls: Record<string, number>, ours: string): string {
   const own = calls[ours] ?? Number.NaN;
   const rows = Object.entries(calls)
     .sort(([, a], [, b]) => a - b)
     .map(([name, us]) => [name, us.toFixed(2), `${(us / own).toFixed(1)} x`]);
   return `### ${title}\n\n${table(['', 'µs', `of "${ours}"`], rows)}\n`;
-}
-
-function simulationTable(simulation: Simulation, rate: string): string {
-  const rows = Object.entries(simulation.policies).map(([name, byRate]) => {
-    const one = byRate[rate];
-    if (!one) {
-      throw new Error(`the simulation of "${name}" lacks the rate ${rate}`);
-    }
-    return [
-      name,
-      one.reached.toFixed(0),
-      one.late.toFixed(0),
-      one.billed.toFixed(0),
-      `${(100 * one.served).toFixed(1)} %`,
-      one.recovery.toFixed(1),
-      one.environments.toFixed(0),
-    ];
-  });
-  const head = ['', 'calls that reached it', 'of these after the first minute', 'billed s'];
-  return table([...head, 'invocations served', 's to recover', 'environments'], rows);
 }
 
 function sizes(): string {
@@ -117,14 +95,13 @@ function featureSizes(): string {
   );
 }
 
-function report(measured: Measurement, simulation: Simulation): string {
-  const { settings } = simulation;
+/** The report up to the outage. */
+function reportHead(measured: Measurement): string {
   const imports = Object.entries(measured.imports).map(([name, { ms, modules }]) => [
     name,
     ms.toFixed(1),
     modules ?? '',
   ]);
-  const rates = Object.keys(Object.values(simulation.policies)[0] ?? {});
   return `# python-retry beside other packages
 
 Written by \`npx projen bench:python-retry\` on CPython ${measured.python}, ${cpus().length} cores
@@ -152,34 +129,34 @@ ${sizes()}
 
 ${featureSizes()}
 
-## An outage
-
-${settings.environments} environments, ${settings.arrivals} arrivals a second (Poisson), a dependency
-that fails at a rate for ${settings.minutes} minutes (a failure takes 1 s, a success 50 ms);
-${settings.attempts} attempts, a circuit opens after ${settings.threshold} failures in a row for
-${settings.reset} s. Means of ${settings.seeds} seeds. The policies are the packages' real code on
-virtual time. Powertools has no retry: its row is a breaker alone, over an item in memory with the
-conditions of its DynamoDB layer. "To recover" is from the end of the outage to the last invocation
-that failed.
-
-${rates.map((rate) => `### ${Number(rate) * 100} % of the calls fail\n\n${simulationTable(simulation, rate)}`).join('\n\n')}
-
-### How to read it
-
-* At low rates failures in a row are rare, circuits stay closed, and retries serve almost everyone.
-  A shared circuit of any kind (Powertools, ours with the store) pays for sparing the dependency with
-  invocations that a partial outage would have served: one environment's trip stops all. Where a
-  dependency fails in part, share no circuit, or use \`mode="retries-only"\`, which never refuses a
-  first attempt.
-* At full failure the store is what counts: without it, each environment has to find out by itself,
-  and probes by itself. The calls that ours makes more than Powertools in the first minute are the
-  retries before the first trip; Powertools does not retry.
-* The time to recover is mostly the rest of an opening when the outage ends, between 0 and the
-  reset time, for whoever has a circuit; no policy can know earlier without asking.
 `;
 }
 
-function main(): void {
+/** Writes what the outage came to, the plot, and the report with a new section about it. */
+function write(simulation: Simulation, head: string): void {
+  const results = join(ROOT, 'bench', 'results');
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, 'python-retry.md'), head + describeOutage(simulation));
+  // What that section and the plot are made of; a test holds them to it.
+  writeFileSync(join(results, 'python-retry-outage.json'), `${JSON.stringify(simulation)}\n`);
+  writeFileSync(join(ROOT, 'packages', 'python-retry', 'outage.svg'), drawOutage(simulation));
+}
+
+/** The report up to the outage, as it is. */
+function writtenHead(): string {
+  const report = readFileSync(join(ROOT, 'bench', 'results', 'python-retry.md'), 'utf8');
+  return report.slice(0, report.indexOf('## An outage'));
+}
+
+function main([only, ...rest]: readonly string[]): void {
+  if (rest.length > 0 || (only !== undefined && only !== 'outage')) {
+    process.stderr.write(
+      'Usage: npx projen bench:python-retry [outage]\n' +
+        'With "outage" only the simulation is run anew, which no load of the machine disturbs.\n',
+    );
+    process.exitCode = 2;
+    return;
+  }
   installPeers();
   const modules = mkdtempSync(join(tmpdir(), 'bench-python-retry-'));
   try {
@@ -190,18 +167,11 @@ function main(): void {
       compact: true,
       moduleName: 'python_retry_compact',
     });
-    const measured = run<Measurement>('measure.py', modules);
-    const simulation = run<Simulation>('simulate.py', modules);
-    const results = join(ROOT, 'bench', 'results');
-    mkdirSync(results, { recursive: true });
-    writeFileSync(join(results, 'python-retry.md'), report(measured, simulation));
-    writeFileSync(
-      join(ROOT, 'packages', 'python-retry', 'outage.svg'),
-      drawOutage(simulation, '1.0'),
-    );
+    const head = only ? writtenHead() : reportHead(run<Measurement>('measure.py', modules));
+    write(run<Simulation>('simulate.py', modules), head);
   } finally {
     rmSync(modules, { recursive: true });
   }
 }
 
-main();
+main(process.argv.slice(2));

@@ -1,39 +1,17 @@
-/** What simulate.py prints. */
-export interface Simulation {
-  readonly settings: Readonly<Record<string, number>>;
-  readonly policies: Readonly<
-    Record<
-      string,
-      Readonly<
-        Record<
-          string,
-          {
-            readonly reached: number;
-            readonly late: number;
-            readonly billed: number;
-            readonly served: number;
-            readonly recovery: number;
-            readonly environments: number;
-            /** Of the first seed: seconds, and the calls that had reached the dependency. */
-            readonly series: readonly (readonly [seconds: number, reached: number])[];
-          }
-        >
-      >
-    >
-  >;
-}
+import type { Simulation } from './outage';
 
-const WIDTH = 760;
+const WIDTH = 800;
 const HEIGHT = 380;
 const PLOT = { left: 70, right: 560, top: 50, bottom: 320 };
-const COLORS = ['#8a8a8a', '#b35900', '#7a3db8', '#0072b2', '#c2185b', '#00796b', '#556b2f'];
+const COLORS = [
+  ...['#8a8a8a', '#b35900', '#7a3db8', '#0072b2'],
+  ...['#c2185b', '#00796b', '#e08214', '#556b2f'],
+];
 
 /** Draws how many calls reached the failing dependency, over time, for each policy. */
-export function drawOutage(simulation: Simulation, rate: string): string {
-  const lines = Object.entries(simulation.policies).map(([name, byRate]) => ({
-    name,
-    series: byRate[rate]?.series ?? [],
-  }));
+export function drawOutage(simulation: Simulation): string {
+  const { settings } = simulation;
+  const lines = Object.entries(simulation.series).map(([name, series]) => ({ name, series }));
   const seconds = Math.max(...lines.flatMap(({ series }) => series.map(([moment]) => moment)));
   const most = Math.max(10, ...lines.flatMap(({ series }) => series.map(([, reached]) => reached)));
   const top = 10 ** Math.ceil(Math.log10(most));
@@ -54,8 +32,8 @@ export function drawOutage(simulation: Simulation, rate: string): string {
       'Calls that reached a dependency while it was down',
       'font-size="15" font-weight="bold"',
     ),
-    `<rect x="${x(60)}" y="${PLOT.top}" width="${(x(660) - x(60)).toFixed(1)}" height="${PLOT.bottom - PLOT.top}" fill="#f7e6e6"/>`,
-    text(x(70), PLOT.top + 16, 'outage, every call fails', 'fill="#a33"'),
+    `<rect x="${x(60)}" y="${PLOT.top}" width="${(x(settings.plotted_ends ?? 660) - x(60)).toFixed(1)}" height="${PLOT.bottom - PLOT.top}" fill="#f7e6e6"/>`,
+    text(x(70), PLOT.top + 16, `outage, ${settings.plotted} % of the calls fail`, 'fill="#a33"'),
     ...ticks.flatMap((tick) => [
       `<line x1="${PLOT.left}" x2="${PLOT.right}" y1="${y(tick).toFixed(1)}" y2="${y(tick).toFixed(1)}" stroke="#ddd"/>`,
       text(PLOT.left - 8, y(tick) + 4, tick.toLocaleString('en'), 'text-anchor="end"'),
@@ -77,7 +55,7 @@ export function drawOutage(simulation: Simulation, rate: string): string {
     text(
       PLOT.left,
       HEIGHT - 16,
-      `${simulation.settings.environments} environments, ${simulation.settings.arrivals} calls a second, ${simulation.settings.attempts} attempts; logarithmic scale`,
+      `${settings.environments} environments, ${settings.arrivals} calls a second, ${settings.attempts} attempts; logarithmic scale`,
       'fill="#666"',
     ),
     '</svg>',

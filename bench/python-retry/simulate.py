@@ -35,17 +35,21 @@ class World:
         self.now = 0.0
         self.queue = []
         self.order = itertools.count()
-        self.turn = threading.Semaphore(0)
+        self.turn = gate()
         self.random = random.Random(seed)
 
     def at(self, moment, wake):
         heapq.heappush(self.queue, (moment, next(self.order), wake))
 
     def sleep(self, seconds):
-        gate = threading.Semaphore(0)
-        self.at(self.now + max(0.0, seconds), gate.release)
+        moment = self.now + max(0.0, seconds)
+        if not self.queue or self.queue[0][0] > moment:
+            self.now = moment  # nobody else comes before: no need to change threads
+            return
+        mine = gate()
+        self.at(moment, mine.release)
         self.turn.release()
-        gate.acquire()
+        mine.acquire()
 
     def spawn(self, function):
         def body():
@@ -61,6 +65,13 @@ class World:
             self.now, _, wake = heapq.heappop(self.queue)
             wake()
             self.turn.acquire()
+
+
+def gate():
+    """Return a lock that is taken: whoever acquires it waits until another releases it."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 class Dependency:

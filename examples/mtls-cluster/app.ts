@@ -10,6 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 
 const app = new App();
 const stack = new Stack(app, 'EtcdWithTls');
@@ -49,6 +50,8 @@ const lifecycle = new EtcdLifecycle(stack, 'EtcdLifecycle', {
   tls: EtcdTls.fromSecret(functionCertificate),
   timeout: Duration.minutes(5),
   memorySize: 1024,
+  // Who is called subscribes to it.
+  alarms: { topic: new Topic(stack, 'Alarms', { enforceSSL: true }) },
   snapshots: { bucket: snapshots, prefix: 'etcd', interval: Duration.hours(6), keep: 28 },
 });
 

@@ -23,6 +23,7 @@ import { packAll, plainEnvironment, ROOT } from '../pack';
 
 /** What each stack must have: the handler of its function. */
 const HANDLERS: Record<string, string> = {
+  kubeadm: 'etcd_lifecycle.handler.handle',
   minimal: 'etcd_lifecycle.handler.handle',
   'mtls-cluster': 'etcd_lifecycle.handler.handle',
   'plain-lambda': 'index.handler',
@@ -260,12 +261,9 @@ describe('the function of plain-lambda', () => {
   });
 });
 
-test.each(['minimal', 'mtls-cluster'])('CloudFormation deploys %s', async (name) => {
+test.each(['kubeadm', 'minimal', 'mtls-cluster'])('CloudFormation deploys %s', async (name) => {
   await using ministack = await startMinistack();
-  // The Region of the image that the examples name; the emulator has another.
-  const deployed = await deploy(ministack.it, name, (template) =>
-    template.replaceAll('eu-central-1', ministack.it.region),
-  );
+  const deployed = await deploy(ministack.it, name);
   for (const type of [
     'AutoScaling::AutoScalingGroup',
     'EC2::LaunchTemplate',
@@ -276,13 +274,18 @@ test.each(['minimal', 'mtls-cluster'])('CloudFormation deploys %s', async (name)
   }
 });
 
+/** In the Region of the image that the examples name. */
 async function startMinistack() {
-  const it = await Ministack.start();
+  const it = await Ministack.start({ region: 'eu-central-1' });
   return { it, [Symbol.asyncDispose]: () => it.stop() };
 }
 
 /** Deploys what was synthesized as CommonJS. */
-function deploy(ministack: Ministack, name: string, edit: (template: string) => string) {
+function deploy(
+  ministack: Ministack,
+  name: string,
+  edit: (template: string) => string = (template) => template,
+) {
   const assembly = join(directory, name, 'out-CommonJS');
   const [file = ''] = readdirSync(assembly).filter((one) => one.endsWith('.template.json'));
   writeFileSync(join(assembly, file), edit(readFileSync(join(assembly, file), 'utf8')));

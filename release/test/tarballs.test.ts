@@ -139,6 +139,40 @@ describe.each(packageFolders().map((folder) => readManifest(folder).name))('%s',
   });
 });
 
+/** The packages from which a module loads something, but for itself and what is built into Node.js. */
+function packagesLoadedBy(module: string): string[] {
+  const script =
+    // What registers matchers wants the `expect` of jest.
+    'globalThis.expect = { extend() {} };' +
+    `require(${JSON.stringify(module)});` +
+    'console.log(JSON.stringify(Object.keys(require.cache)));';
+  const files: string[] = JSON.parse(
+    execFileSync(process.execPath, ['-e', script], { cwd: ROOT, encoding: 'utf8' }),
+  );
+  expect(files.length).toBeGreaterThan(1);
+  const names = files.map(
+    (file) => /.*node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1],
+  );
+  return [...new Set(names.filter((name) => name !== undefined))].sort();
+}
+
+describe('whoever imports', () => {
+  test.each(['@quorate/python-retry', '@quorate/test-harness/jest'])(
+    '%s loads no other',
+    (name) => {
+      expect(packagesLoadedBy(name)).toEqual([]);
+    },
+  );
+
+  test('the construct loads what every app with it has loaded, and no client of AWS', () => {
+    expect(packagesLoadedBy('@quorate/etcd-lifecycle')).toEqual(['aws-cdk-lib', 'constructs']);
+  });
+
+  test('the test harness does not load aws-cdk-lib', () => {
+    expect(packagesLoadedBy('@quorate/test-harness')).not.toContain('aws-cdk-lib');
+  });
+});
+
 function concernsUs({ resolutionKind }: { readonly resolutionKind?: string }): boolean {
   return resolutionKind !== 'node10';
 }

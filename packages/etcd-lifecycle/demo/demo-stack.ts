@@ -14,7 +14,10 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import {
   type BootstrapTlsFiles,
+  type EtcdAccess,
   EtcdAuth,
+  type EtcdBeforeRemoval,
+  EtcdJoin,
   EtcdLifecycle,
   type EtcdRemoval,
   type EtcdSnapshots,
@@ -25,7 +28,7 @@ import {
 export interface DemoTls {
   /** Where each instance has its certificates. */
   readonly files: BootstrapTlsFiles;
-  /** The value of the secret with the function's certificate. */
+  /** The value of the secret with the function's certificate, if it reaches the members itself. */
   readonly secret: Readonly<Record<string, string>>;
 }
 
@@ -43,6 +46,11 @@ export interface DemoStackProps {
    * @default - it does not log in
    */
   readonly auth?: Readonly<Record<string, string>>;
+  /**
+   * How the function reaches the members. By commands it is in no network, and has no certificate.
+   * @default - by the network
+   */
+  readonly access?: EtcdAccess;
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
@@ -50,10 +58,20 @@ export interface DemoStackProps {
   /** How members leave; as the construct has it by default. */
   readonly removal?: EtcdRemoval;
   /**
+   * What is done before a removal, which may be by a function that it adds to the stack.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: (stack: Stack) => EtcdBeforeRemoval;
+  /**
    * The shell command that an instance starts etcd with.
    * @default - etcd in place of the shell
    */
   readonly startCommand?: string;
+  /**
+   * The lines with which an instance joins by its own means.
+   * @default - it is told how to join by the function
+   */
+  readonly ownJoin?: readonly string[];
 }
 
 /**
@@ -91,28 +109,38 @@ export class DemoStack extends Stack {
     this.lifecycle = new EtcdLifecycle(this, 'EtcdLifecycle', {
       autoScalingGroup,
       clusterName: props.clusterName,
-      vpc,
-      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
-      heartbeatTimeout: Duration.minutes(5),
-      tls: props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
+      ...(props.access?.runCommand
+        ? { access: props.access, tls: props.tls && EtcdTls.onInstances() }
+        : {
+            vpc,
+            vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+            tls:
+              props.tls && EtcdTls.fromSecret(this.secret('ClientCertificate', props.tls.secret)),
+          }),
+      heartbeatTimeout: Duration.minutes(props.access?.runCommand ? 10 : 5),
       auth: props.auth && EtcdAuth.fromSecret(this.secret('User', props.auth)),
       environment: props.environment,
+      join: props.ownJoin && EtcdJoin.managedByInstance(),
+      beforeRemoval: props.beforeRemoval?.(this),
       removal: props.removal,
       snapshots: props.snapshots && {
         ...props.snapshots,
         bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),
       },
     });
-    // Its endpoints are on this machine.
-    Annotations.of(this.lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noWayToAws');
+    // Its endpoints, and the agents of its instances, are on this machine.
+    for (const id of ['noWayToAws', 'noSsmAgent']) {
+      Annotations.of(this.lifecycle).acknowledgeWarning(`@quorate/etcd-lifecycle:${id}`);
+    }
     autoScalingGroup.addUserData(
-      ...this.lifecycle.bootstrapCommands({
-        dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
-        environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
-        startCommand: props.startCommand ?? 'exec "$etcd_binary"',
-        pollSeconds: 1,
-        tlsFiles: props.tls?.files,
-      }),
+      ...(props.ownJoin ??
+        this.lifecycle.bootstrapCommands({
+          dataDirectory: `\${QUORATE_INSTANCE_ROOT}/data`,
+          environmentFile: `\${QUORATE_INSTANCE_ROOT}/etcd.env`,
+          startCommand: props.startCommand ?? 'exec "$etcd_binary"',
+          pollSeconds: 1,
+          tlsFiles: props.tls?.files,
+        })),
     );
   }
 

@@ -19,6 +19,7 @@ import {
   eventBridgeSink,
   LocalAutoScaling,
   type LocalInstance,
+  LocalRunCommand,
   loopbackAddresses,
   Ministack,
   resolveEtcd,
@@ -78,6 +79,21 @@ export interface LocalDeploymentProps {
    */
   readonly snapshots?: DemoStackProps['snapshots'];
   /**
+   * How the function reaches the members.
+   * @default - by the network
+   */
+  readonly access?: DemoStackProps['access'];
+  /**
+   * What is done before a removal.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: DemoStackProps['beforeRemoval'];
+  /**
+   * Whether commands of SSM Run Command are run, as processes of the instances.
+   * @default false
+   */
+  readonly runsCommands?: boolean;
+  /**
    * How members leave.
    * @default - as the construct has it by default
    */
@@ -87,6 +103,11 @@ export interface LocalDeploymentProps {
    * @default - etcd in place of the shell
    */
   readonly startCommand?: string;
+  /**
+   * The lines with which an instance joins by its own means.
+   * @default - it is told how to join by the function
+   */
+  readonly ownJoin?: readonly string[];
   /**
    * Puts something between the group and the event bus.
    * @default - events go to the bus
@@ -137,7 +158,13 @@ const TLS_DIRECTORY = 'etcd_tls';
 const CONSOLE_LINES = 10;
 
 /** What the emulator of AWS does not know, and what nothing here depends on. */
-const OMITTED_RESOURCE_TYPES = ['AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress'];
+const OMITTED_RESOURCE_TYPES = [
+  'AWS::EC2::SecurityGroupIngress',
+  'AWS::EC2::SecurityGroupEgress',
+  // Of one alarm it does not know the metric math; the dashboard shows the alarms.
+  'AWS::CloudWatch::Alarm',
+  'AWS::CloudWatch::Dashboard',
+];
 
 /**
  * The demo's stack, deployed to an emulator of AWS on this machine: its instances are processes that
@@ -177,6 +204,7 @@ export class LocalDeployment {
   private functionLog: FunctionLog | undefined;
   private journalFollower: JournalFollower | undefined;
   private ministack: Ministack | undefined;
+  private localRunCommand: LocalRunCommand | undefined;
   private deployed: CdkDeployment | undefined;
   private sqs: SQSClient | undefined;
   private queueUrl = '';
@@ -225,6 +253,11 @@ export class LocalDeployment {
   /** What the function records. */
   public get journal(): JournalFollower {
     return made(this.journalFollower);
+  }
+
+  /** The commands that were sent to instances. */
+  public get runCommand(): LocalRunCommand {
+    return made(this.localRunCommand);
   }
 
   /** The instances, those on their way included. */
@@ -366,6 +399,7 @@ export class LocalDeployment {
     await this.journalFollower?.stop();
     this.sqs?.destroy();
     await this.autoScaling.stop();
+    await this.localRunCommand?.stop();
     await this.ministack?.stop();
     await this.ownCertificates?.remove();
     if (this.failedTicks.length > 0) {
@@ -388,14 +422,23 @@ export class LocalDeployment {
       auth: props.auth,
       environment: props.environment,
       snapshots: props.snapshots,
+      beforeRemoval: props.beforeRemoval,
+      access: props.access,
       removal: props.removal,
       startCommand: props.startCommand,
+      ownJoin: props.ownJoin,
     });
     app.synth();
     progress('stack synthesized');
 
-    const ministack = await Ministack.start({ environment: this.autoScaling.env() });
+    if (props.runsCommands) {
+      this.localRunCommand = await LocalRunCommand.start({ autoScaling: this.autoScaling });
+    }
+    const ministack = await Ministack.start({
+      environment: { ...this.autoScaling.env(), ...this.localRunCommand?.env() },
+    });
     this.ministack = ministack;
+    this.localRunCommand?.setUpstream(ministack.endpoint);
     props.onEndpoints?.(ministack.endpoint, this.autoScaling.endpoint);
     const bus = eventBridgeSink(ministack);
     this.autoScaling.setEventSink(props.eventSink?.(bus) ?? bus);

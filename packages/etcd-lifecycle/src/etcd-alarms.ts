@@ -69,6 +69,8 @@ export interface EtcdAlarmSet {
   readonly circuitOpen: Alarm;
   /** The function's certificate ends soon; with TLS. */
   readonly certificateEnds?: Alarm;
+  /** What is done before a removal failed; where something is. */
+  readonly preparationFailed?: Alarm;
   /** A snapshot failed; with snapshots. */
   readonly snapshotFailed?: Alarm;
   /** The last snapshot is too old; with snapshots that are taken by their age. */

@@ -1,11 +1,15 @@
 import type { Duration } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { EtcdAccess } from './etcd-access';
 import type { EtcdAlarms } from './etcd-alarms';
 import type { EtcdAuth } from './etcd-auth';
+import type { EtcdBeforeRemoval } from './etcd-before-removal';
+import type { EtcdJoin } from './etcd-join';
+import type { EtcdMembers } from './etcd-members';
 import type { EtcdPorts } from './etcd-ports';
 import type { EtcdRemoval } from './etcd-removal';
 import type { EtcdSnapshots } from './etcd-snapshots';
@@ -17,8 +21,17 @@ export interface EtcdLifecycleProps {
    * The group whose instances are the members. Its lifecycle hooks are added to the group itself,
    * so that its very first instances are held as well; its role and its security group are given
    * what the members need. So its launch template must have both.
+   *
+   * One that was made elsewhere (`AutoScalingGroup.fromAutoScalingGroupName()`) gets hooks beside it,
+   * and is neither judged nor changed; it needs {@link members}.
    */
-  readonly autoScalingGroup: AutoScalingGroup;
+  readonly autoScalingGroup: IAutoScalingGroup;
+
+  /**
+   * The security groups and the role of the instances, for an imported group only.
+   * @default - those of the group
+   */
+  readonly members?: EtcdMembers;
 
   /**
    * The name of the cluster: letters, digits, `-`, `_` and `.`, at most 64 of them. It must be
@@ -26,12 +39,22 @@ export interface EtcdLifecycleProps {
    */
   readonly clusterName: string;
 
-  /** The network from which the function reaches the members' client port. */
-  readonly vpc: IVpc;
+  /**
+   * How the function reaches the members: by the network, or by commands that the instances run.
+   * @default EtcdAccess.gateway(): by the network
+   */
+  readonly access?: EtcdAccess;
+
+  /**
+   * The network from which the function reaches the members' client port.
+   * @default - none, which only `EtcdAccess.ssmRunCommand()` can do without
+   */
+  readonly vpc?: IVpc;
 
   /**
    * Where in the network the function runs. It needs a way to the endpoints of Auto Scaling, EC2,
-   * DynamoDB, SQS, SSM and, with TLS, Secrets Manager, and with snapshots S3.
+   * DynamoDB, SQS, SSM (unless instances join by their own means) and, with TLS, Secrets Manager,
+   * with snapshots S3, and with a function that is called before a removal Lambda.
    * @default - the private subnets
    */
   readonly vpcSubnets?: SubnetSelection;
@@ -60,6 +83,12 @@ export interface EtcdLifecycleProps {
    * @default - 2379 and 2380
    */
   readonly ports?: EtcdPorts;
+
+  /**
+   * Who brings the members of new instances in: the function, or the instances' own tooling.
+   * @default EtcdJoin.learner()
+   */
+  readonly join?: EtcdJoin;
 
   /**
    * Snapshots of the data: one before each removal, and on schedule if wanted.
@@ -93,6 +122,12 @@ export interface EtcdLifecycleProps {
   readonly removal?: EtcdRemoval;
 
   /**
+   * What an instance hands over before its member is removed: a node of Kubernetes is drained, say.
+   * @default - nothing
+   */
+  readonly beforeRemoval?: EtcdBeforeRemoval;
+
+  /**
    * How long a launching instance has to become a voter, from when its member was added or last came
    * nearer to the leader, before it is given up and replaced; at least a minute, as the function may
    * only look once in one. Instances join one at a time: for its turn one waits at most so long for
@@ -105,7 +140,7 @@ export interface EtcdLifecycleProps {
    * How long the function may run; 30 seconds to 15 minutes. It needs that much, as etcd takes 7
    * seconds to say that there is no quorum; a snapshot of much data needs
    * more, and says how much when it fails.
-   * @default Duration.minutes(1)
+   * @default - a minute; three with `EtcdAccess.ssmRunCommand()`, which needs two at least
    */
   readonly timeout?: Duration;
 
@@ -135,8 +170,7 @@ export interface EtcdLifecycleProps {
 
   /**
    * The key with which the queues, the table, the log and the function's environment are encrypted.
-   * Those who send and read are allowed to use it, as far as its policy can be changed here. The stack
-   * must have a Region, since that of the table's key has to be known.
+   * Those who send and read are allowed to use it, as far as its policy can be changed here.
    * @default - keys of AWS
    */
   readonly encryptionKey?: IKey;

@@ -1,9 +1,9 @@
 import { AspectPriority, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Connections, type IConnectable } from 'aws-cdk-lib/aws-ec2';
+import { type Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -14,13 +14,28 @@ import type { EtcdAlarmSet } from './etcd-alarms';
 import type { EtcdLifecycleProps } from './etcd-lifecycle-props';
 import { EtcdMetrics } from './etcd-metrics';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from './lambda-code';
+import { accessEnvironment } from './private/access';
 import { addAlarms } from './private/alarms';
+import {
+  beforeRemovalEnvironment,
+  grantBeforeRemoval,
+  grantCommands,
+} from './private/before-removal';
 import { addDashboard } from './private/dashboard';
 import { type Settings, seconds, settle } from './private/defaults';
 import { addRules } from './private/event-sources';
 import { refuse } from './private/findings';
+import {
+  type Grantable,
+  grantOperate,
+  grantReadJournal,
+  grantReadSnapshots,
+} from './private/grants';
+import { guardAccess } from './private/guards/access';
+import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
+import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
 import { guardAdmission, guardEndpoints } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
@@ -29,12 +44,14 @@ import { guardSecrecy } from './private/guards/secrecy';
 import { guardSnapshots } from './private/guards/snapshots';
 import { guardTimes } from './private/guards/times';
 import { guardWarmPool } from './private/guards/warm-pool';
-import { addHooks, nameHooks } from './private/lifecycle-hooks';
+import { addHooks, addHooksBeside, nameHooks } from './private/lifecycle-hooks';
+import { type MemberInstances, membersOf, ownGroup } from './private/members';
 import { acknowledgeRuntime } from './private/nag';
-import { addSecurityGroup, connect } from './private/network';
+import { connect, placeFunction } from './private/network';
 import { denyNetworkInterfaces, grantFunction, grantKey } from './private/permissions';
 import { mayRetain, prepareGroup } from './private/removal';
 import { grantRestores, grantSnapshots, snapshotEnvironment } from './private/snapshots';
+import { addTable } from './private/table';
 
 /** The SSM parameters of a cluster are below this and its name. */
 const PARAMETER_ROOT = '/quorate';
@@ -76,7 +93,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   /** The dashboard, unless it is turned off. */
   public readonly dashboard?: Dashboard;
 
-  /** The function's side of the network. */
+  /** The function's side of the network; nothing where it is in none. */
   public readonly connections: Connections;
 
   private readonly settings: Settings;
@@ -93,24 +110,18 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     const hooks = nameHooks(settings.clusterName);
     this.launchHookName = hooks.launch;
     this.terminateHookName = hooks.terminate;
-    const group = settings.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
-    addHooks(this, group, hooks, settings.heartbeatTimeout);
-    prepareGroup(this, group, settings);
+    const own = ownGroup(settings.autoScalingGroup);
+    if (own) {
+      addHooks(this, own.resource, hooks, settings.heartbeatTimeout);
+      prepareGroup(this, own.resource, settings);
+    }
+    const members = membersOf(settings.autoScalingGroup, settings.members);
 
     const key = settings.encryptionKey;
     const queueEncryption = key
       ? { encryption: QueueEncryption.KMS, encryptionMasterKey: key }
       : { encryption: QueueEncryption.SQS_MANAGED };
-    this.table = new TableV2(this, 'Table', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      billing: Billing.onDemand(),
-      timeToLiveAttribute: 'expires',
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: key && TableEncryptionV2.customerManagedKey(key),
-      // It knows that the cluster has existed, and so keeps it from being seeded twice.
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    this.table = addTable(this, key);
     this.deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
       fifo: true,
       contentBasedDeduplication: true,
@@ -145,25 +156,27 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       architecture: settings.architecture,
       memorySize: settings.memorySize,
       timeout: settings.timeout,
-      vpc: settings.vpc,
-      vpcSubnets: settings.vpcSubnets,
-      securityGroups: settings.securityGroups ?? [
-        addSecurityGroup(this, settings.vpc, settings.clusterName),
-      ],
+      ...placeFunction(this, settings),
       logGroup: this.logGroup,
       role,
       environment: this.environment(),
       environmentEncryption: key,
     });
     acknowledgeRuntime(this.function);
-    this.connections = this.function.connections;
-    this.grantAll(role);
-    denyNetworkInterfaces(this, role, this.function);
-    connect(this.connections, settings.autoScalingGroup, settings);
+    this.connections = settings.vpc ? this.function.connections : new Connections();
+    this.grantAll(role, members);
+    if (settings.vpc) {
+      denyNetworkInterfaces(this, role, this.function);
+    }
+    connect(this.connections, members.connections, settings);
     addRules(this, this.queue, settings);
     this.function.addEventSource(
       new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }),
     );
+    if (!own) {
+      const { autoScalingGroupName } = settings.autoScalingGroup;
+      addHooksBeside(this, autoScalingGroupName, hooks, settings.heartbeatTimeout);
+    }
 
     const watched = {
       metrics: this,
@@ -183,18 +196,26 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
    * until the function has handed over a place in the cluster.
    *
-   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without.
+   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; or if
+   * the instances join by their own means.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
-    const { tls, clientPort, peerPort } = this.settings;
-    if (tls.secret && !options.tlsFiles) {
+    const { tls, clientPort, peerPort, join } = this.settings;
+    if (join.managedByInstance) {
+      refuse(
+        this,
+        'bootstrapCommands() has no place to hand over, as join is EtcdJoin.managedByInstance(): ' +
+          'leave it out, or leave join out',
+      );
+    }
+    if (tls.scheme === 'https' && !options.tlsFiles) {
       refuse(
         this,
         'the cluster uses TLS, so bootstrapCommands() needs tlsFiles, the paths of the ' +
           'certificates on the instance',
       );
     }
-    if (!tls.secret && options.tlsFiles) {
+    if (tls.scheme === 'http' && options.tlsFiles) {
       refuse(
         this,
         'bootstrapCommands() has tlsFiles, but the cluster uses no TLS, so etcd would ignore ' +
@@ -211,11 +232,48 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     );
   }
 
+  /**
+   * Lets somebody read what was decided and done, and why: the journal, by
+   * `npx @quorate/etcd-lifecycle history`.
+   */
+  public grantReadJournal(grantee: IGrantable): Grant {
+    return grantReadJournal(grantee, this.grantable());
+  }
+
+  /**
+   * Lets somebody operate the cluster by each command of `npx @quorate/etcd-lifecycle`: `plan`, which
+   * changes nothing, and also `override`, `defragment` and `recover`. All of them invoke the function, so
+   * that none can be granted without the others. `recover` needs {@link grantReadSnapshots} besides.
+   */
+  public grantOperate(grantee: IGrantable): Grant {
+    return grantOperate(grantee, this.grantable());
+  }
+
+  /**
+   * Lets somebody read the snapshots of the cluster, and so all of its data.
+   *
+   * @throws Error if the construct takes no snapshots.
+   */
+  public grantReadSnapshots(grantee: IGrantable): Grant {
+    return grantReadSnapshots(this, grantee, this.grantable());
+  }
+
+  private grantable(): Grantable {
+    const { clusterName, encryptionKey, snapshots } = this.settings;
+    return { clusterName, encryptionKey, snapshots, function: this.function, table: this.table };
+  }
+
   private guard(): void {
     guardInputs(this, this.settings);
+    guardAccess(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
-    guardGroup(this, this.settings.autoScalingGroup);
+    guardBeforeRemoval(this, this.settings);
+    guardImportedGroup(this, this.settings);
+    const own = ownGroup(this.settings.autoScalingGroup);
+    if (own) {
+      guardGroup(this, own.group);
+    }
     this.guardUniqueness();
     guardSecrecy(this, this.settings);
     guardRetries(this, this.settings);
@@ -227,15 +285,20 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   }
 
   private guardComplete(): void {
-    const { autoScalingGroup } = this.settings;
-    const group = autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
-    guardCapacity(this, group);
-    guardPurchase(this, autoScalingGroup, group);
-    guardWarmPool(this, autoScalingGroup, this.bootstrapped);
+    const { autoScalingGroup, members, beforeRemoval, access } = this.settings;
+    const own = ownGroup(autoScalingGroup);
+    if (own) {
+      guardCapacity(this, own.resource);
+      guardPurchase(this, own.group, own.resource);
+      guardWarmPool(this, own.group, this.bootstrapped);
+    }
+    if (access.runCommand ?? beforeRemoval?.commands) {
+      guardAgent(this, membersOf(autoScalingGroup, members).role);
+    }
     guardEndpoints(this, this.settings);
     guardAdmission(
       this,
-      autoScalingGroup.connections.securityGroups,
+      membersOf(autoScalingGroup, members).connections.securityGroups,
       this.connections.securityGroups,
       this.settings,
     );
@@ -255,10 +318,15 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
             'in the account and Region',
         );
       }
-      if (other.settings.autoScalingGroup === autoScalingGroup) {
+      if (this.nameOf(other.settings.autoScalingGroup) === this.nameOf(autoScalingGroup)) {
         refuse(this, `${other.node.path} looks after this group already; each needs its own`);
       }
     }
+  }
+
+  /** The name of a group, equal for a group that was imported twice. */
+  private nameOf(group: IAutoScalingGroup): string {
+    return JSON.stringify(Stack.of(this).resolve(group.autoScalingGroupName));
   }
 
   private environment(): Record<string, string> {
@@ -269,7 +337,9 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       QUORATE_LAUNCH_HOOK: this.launchHookName,
       QUORATE_TERMINATE_HOOK: this.terminateHookName,
       QUORATE_TABLE: this.table.tableName,
-      QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT,
+      ...(settings.join.managedByInstance
+        ? { QUORATE_JOIN: settings.join.mode }
+        : { QUORATE_PARAMETER_PREFIX: PARAMETER_ROOT }),
       QUORATE_DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
       QUORATE_CLIENT_PORT: String(settings.clientPort),
       QUORATE_PEER_PORT: String(settings.peerPort),
@@ -279,23 +349,35 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       ...(settings.tls.secret ? { QUORATE_TLS_SECRET: settings.tls.secret.secretArn } : {}),
       ...(settings.auth ? { QUORATE_AUTH_SECRET: settings.auth.secret.secretArn } : {}),
       ...snapshotEnvironment(settings.snapshots),
+      ...beforeRemovalEnvironment(this, settings.beforeRemoval),
+      ...accessEnvironment(settings),
       ...settings.environment,
     };
   }
 
-  private grantAll(role: Role): void {
-    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey } = this.settings;
+  private grantAll(role: Role, members: MemberInstances): void {
+    const { autoScalingGroup, clusterName, tls, auth, snapshots, encryptionKey, join } =
+      this.settings;
+    const { beforeRemoval, access, vpc } = this.settings;
     grantFunction(this, role, {
-      autoScalingGroup,
+      autoScalingGroupName: autoScalingGroup.autoScalingGroupName,
+      members,
       table: this.table,
       deadLetterQueue: this.deadLetterQueue,
       logGroup: this.logGroup,
-      retains: mayRetain(autoScalingGroup.node.defaultChild as CfnAutoScalingGroup),
-      parameterPrefix: this.parameterPrefix,
+      inNetwork: vpc !== undefined,
+      retains: mayRetain(this.settings),
+      parameterPrefix: join.managedByInstance ? undefined : this.parameterPrefix,
     });
     tls.grantRead(role);
     grantSnapshots(role, clusterName, snapshots);
-    grantRestores(autoScalingGroup, clusterName, snapshots);
+    if (!join.managedByInstance) {
+      grantRestores(members.role, clusterName, snapshots);
+    }
+    grantBeforeRemoval(role, beforeRemoval);
+    if (access.runCommand ?? beforeRemoval?.commands) {
+      grantCommands(this, role, autoScalingGroup.autoScalingGroupName);
+    }
     auth?.grantRead(role);
     if (encryptionKey) {
       grantKey(this, role, encryptionKey);

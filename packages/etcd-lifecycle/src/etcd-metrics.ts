@@ -89,6 +89,19 @@ export abstract class EtcdMetrics extends Construct {
   }
 
   /**
+   * Instances that are to go and have not handed over what they had to; written only where something
+   * is done before a removal.
+   * @default - the maximum over a minute
+   */
+  public metricPreparationFailures(props?: MetricOptions): Metric {
+    return this.metric('PreparationFailures', {
+      statistic: Stats.MAXIMUM,
+      unit: Unit.COUNT,
+      ...props,
+    });
+  }
+
+  /**
    * Seconds that a look and the decision took.
    * @default - the maximum over a minute
    */

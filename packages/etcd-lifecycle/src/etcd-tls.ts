@@ -17,9 +17,17 @@ export abstract class EtcdTls {
     return new SecretTls(secret);
   }
 
+  /**
+   * Mutual TLS with certificates that are on the instances only, for a function that reaches the members
+   * by `EtcdAccess.ssmRunCommand()`.
+   */
+  public static onInstances(): EtcdTls {
+    return new WithoutSecret('https');
+  }
+
   /** No TLS: whoever reaches the ports may read and change everything. Warned of at synthesis. */
   public static none(): EtcdTls {
-    return new NoTls();
+    return new WithoutSecret('http');
   }
 
   /** `http` or `https`. */
@@ -44,9 +52,12 @@ class SecretTls extends EtcdTls {
   }
 }
 
-class NoTls extends EtcdTls {
-  public readonly scheme = 'http';
+class WithoutSecret extends EtcdTls {
   public readonly secret = undefined;
+
+  public constructor(public readonly scheme: string) {
+    super();
+  }
 
   public grantRead(): void {
     // There is nothing to read.

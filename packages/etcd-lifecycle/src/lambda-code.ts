@@ -1,15 +1,21 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { getPythonRetryUtils, type PythonRetryFeature } from '@quorate/python-retry';
-import { AssetHashType, DockerImage } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, Token } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { packageFolder } from './package-folder';
 
 /** What the Python uses of the retry utilities. */
 const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'aws'];
 
+/** The module for wiring by hand; it reads the cluster's name from a file beside it. */
+const ENTRY = 'index.py';
+
 /** The handler of the function that runs the code of `createEtcdLifecycleLambdaCode`. */
 export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
+
+/** A cluster's name, as the construct takes it too. */
+const CLUSTER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /**
  * The code of the lifecycle function, for those who wire the function themselves.
@@ -19,9 +25,26 @@ export const ETCD_LIFECYCLE_HANDLER = 'etcd_lifecycle.handler.handle';
  * environment variables that the handler reads are listed in the package's README; the construct
  * `EtcdLifecycle` sets them all.
  *
- * @returns an asset, a new one each time; the same sources give the same hash
+ * With a name, it takes the place of code by that function's namesake in wiring of before: its handler
+ * is `index.handler`, and it understands `CLUSTER_NAME` and `CONTROL_PLANE_ASG_NAME`. What else must
+ * change is in the project's `docs/migration.md`.
+ *
+ * @param clusterName - The cluster's name. Default: the one that `QUORATE_CLUSTER` tells; the handler
+ * is `ETCD_LIFECYCLE_HANDLER` then.
+ * @returns an asset, a new one each time; the same sources and name give the same hash
+ * @throws Error if the name is none, or is not known yet.
  */
-export function createEtcdLifecycleLambdaCode(): Code {
+export function createEtcdLifecycleLambdaCode(clusterName?: string): Code {
+  if (clusterName !== undefined && !CLUSTER_NAME.test(clusterName)) {
+    throw new Error(
+      Token.isUnresolved(clusterName)
+        ? 'createEtcdLifecycleLambdaCode(): the name of the cluster is only known when the stack is ' +
+            'deployed, and the code is made before: give it as plain text, or leave it out and set ' +
+            'QUORATE_CLUSTER'
+        : `createEtcdLifecycleLambdaCode(): "${clusterName}" must be 1 to 64 letters, digits, "-", ` +
+            '"_" or ".", starting with a letter or digit',
+    );
+  }
   const sources = packageFolder('lambda');
   return Code.fromAsset(sources, {
     // Of what is deployed, so that a cache beside the sources changes nothing.
@@ -31,7 +54,7 @@ export function createEtcdLifecycleLambdaCode(): Code {
       image: DockerImage.fromRegistry('scratch'),
       local: {
         tryBundle(directory: string): boolean {
-          bundle(sources, directory);
+          bundle(sources, directory, clusterName);
           return true;
         },
       },
@@ -39,9 +62,10 @@ export function createEtcdLifecycleLambdaCode(): Code {
   });
 }
 
-function bundle(sources: string, directory: string): void {
+function bundle(sources: string, directory: string, clusterName: string | undefined): void {
   const files = readdirSync(sources, { encoding: 'utf8', recursive: true });
-  for (const file of files.filter((name) => name.endsWith('.py'))) {
+  const wanted = files.filter((name) => name.endsWith('.py') && (clusterName || name !== ENTRY));
+  for (const file of wanted) {
     const target = join(directory, file);
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(join(sources, file), target);
@@ -50,4 +74,7 @@ function bundle(sources: string, directory: string): void {
     join(directory, 'python_retry.py'),
     getPythonRetryUtils({ features: RETRY_FEATURES }),
   );
+  if (clusterName) {
+    writeFileSync(join(directory, 'cluster-name.txt'), `${clusterName}\n`);
+  }
 }

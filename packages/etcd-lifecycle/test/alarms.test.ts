@@ -6,7 +6,12 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import type { MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
-import { ETCD_METRICS_NAMESPACE, type EtcdLifecycle, type EtcdLifecycleProps } from '../src';
+import {
+  ETCD_METRICS_NAMESPACE,
+  EtcdBeforeRemoval,
+  type EtcdLifecycle,
+  type EtcdLifecycleProps,
+} from '../src';
 import { ClusterStack } from './cluster-stack';
 import { DRIVERS, LAMBDA_PATH } from './lambda/edges/python-path';
 
@@ -34,7 +39,8 @@ function synthesizeAll(props: Partial<EtcdLifecycleProps> = {}) {
   const stack = new ClusterStack();
   const topic = new Topic(stack, 'Topic');
   const snapshots = { bucket: new Bucket(stack, 'Backups'), interval: Duration.hours(6) };
-  const lifecycle = stack.addLifecycle({ snapshots, alarms: { topic }, ...props });
+  const beforeRemoval = EtcdBeforeRemoval.runCommand(['kubectl drain']);
+  const lifecycle = stack.addLifecycle({ snapshots, beforeRemoval, alarms: { topic }, ...props });
   return { stack, lifecycle, template: Template.fromStack(stack) };
 }
 
@@ -74,9 +80,9 @@ describe('the alarms', () => {
     expect(Object.keys(alarmsOf(template)).sort()).toEqual([...COMMON, 'CertificateEnds'].sort());
   });
 
-  test('of snapshots are there with snapshots', () => {
+  test('of snapshots, and of what is done before a removal, are there with those', () => {
     expect(Object.keys(alarmsOf(all.template)).sort()).toEqual(
-      [...COMMON, 'CertificateEnds', 'SnapshotFailed', 'SnapshotOld'].sort(),
+      [...COMMON, 'CertificateEnds', 'PreparationFailed', 'SnapshotFailed', 'SnapshotOld'].sort(),
     );
   });
 
@@ -145,7 +151,7 @@ describe('the alarms', () => {
 
   test('are attributes, so that more can be done with them', () => {
     const { lifecycle, stack } = all;
-    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(15);
+    expect(Object.keys(lifecycle.alarms ?? {})).toHaveLength(16);
     expect(stack.resolve(lifecycle.alarms?.quorumLost.alarmArn)).toHaveProperty('Fn::GetAtt');
   });
 });
@@ -191,7 +197,7 @@ describe('what is watched', () => {
       }),
     );
     const ours = watched.filter(({ Namespace }) => Namespace === ETCD_METRICS_NAMESPACE);
-    expect(ours).toHaveLength(12);
+    expect(ours).toHaveLength(15);
     expect(ours.map(({ name }) => name).filter((name) => !written.has(name))).toEqual([]);
     const others = watched.filter(({ Namespace }) => Namespace !== ETCD_METRICS_NAMESPACE);
     expect(others.map(({ Namespace }) => Namespace).sort()).toEqual([

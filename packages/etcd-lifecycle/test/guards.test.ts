@@ -24,6 +24,7 @@ import {
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import {
+  EtcdJoin,
   EtcdLifecycle,
   type EtcdLifecycleProps,
   type EtcdRemoval,
@@ -421,6 +422,14 @@ describe('isolated subnets', () => {
     expect(warnings(stack)).toEqual([
       expect.stringContaining('noTls'),
       expect.stringContaining('for autoscaling, dynamodb, ec2, sqs, ssm:'),
+    ]);
+  });
+
+  test('need none of SSM where instances join by their own means', () => {
+    const { stack } = isolated({ tls: EtcdTls.none(), join: EtcdJoin.managedByInstance() });
+    expect(warnings(stack)).toEqual([
+      expect.stringContaining('noTls'),
+      expect.stringContaining('for autoscaling, dynamodb, ec2, sqs:'),
     ]);
   });
 

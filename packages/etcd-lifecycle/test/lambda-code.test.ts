@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { getPythonRetryUtils } from '@quorate/python-retry';
 import { findPythons, PythonRunner } from '@quorate/test-harness';
 import '@quorate/test-harness/jest-globals';
-import { Stack } from 'aws-cdk-lib';
+import { Lazy, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { createEtcdLifecycleLambdaCode, ETCD_LIFECYCLE_HANDLER } from '../src';
@@ -13,11 +13,11 @@ import { newApp } from './cluster-stack';
 const SOURCES = join(__dirname, '..', 'lambda', 'etcd_lifecycle');
 
 /** Wires the function by hand, in a stack of its own; returns the asset's folder and hash. */
-function synthesize(outputDirectory: string) {
+function synthesize(outputDirectory: string, clusterName?: string) {
   const app = newApp(outputDirectory);
   const stack = new Stack(app, 'Stack');
   new LambdaFunction(stack, 'Function', {
-    code: createEtcdLifecycleLambdaCode(),
+    code: createEtcdLifecycleLambdaCode(clusterName),
     handler: ETCD_LIFECYCLE_HANDLER,
     runtime: Runtime.PYTHON_3_13,
     architecture: Architecture.ARM_64,
@@ -89,6 +89,36 @@ test('caches and notes beside the sources are left out, and change nothing', () 
       rmSync(join(SOURCES, name), { force: true });
     }
   }
+});
+
+describe('for a cluster of a given name', () => {
+  test('the asset has an index.handler that knows it, and nothing else is different', async () => {
+    const named = synthesize('named', 'main');
+    expect(filesOf(named.directory)).toEqual(
+      [...filesOf(asset), 'cluster-name.txt', 'index.py'].sort(),
+    );
+    expect(named.hash).not.toBe(hash);
+    expect(synthesize('named again', 'main').hash).toBe(named.hash);
+    await using runner = await PythonRunner.start({ directory: named.directory, module: 'index' });
+    expect(await runner.call('settings', [{ CONTROL_PLANE_ASG_NAME: 'group' }, 'main'])).toEqual({
+      QUORATE_CLUSTER: 'main',
+      QUORATE_GROUP: 'group',
+      QUORATE_JOIN: 'instance',
+      QUORATE_TERMINATE_HOOK: 'main-etcd-cleanup',
+    });
+  });
+
+  test.each(['', 'two words', '-x', 'x'.repeat(65)])('"%s" is no name', (name) => {
+    expect(() => createEtcdLifecycleLambdaCode(name)).toThrow(
+      `createEtcdLifecycleLambdaCode(): "${name}" must be 1 to 64 letters, digits`,
+    );
+  });
+
+  test('it must be known when the code is made', () => {
+    expect(() => createEtcdLifecycleLambdaCode(Lazy.string({ produce: () => 'main' }))).toThrow(
+      'give it as plain text, or leave it out and set QUORATE_CLUSTER',
+    );
+  });
 });
 
 test('one stack can take the code for several functions', () => {
@@ -192,7 +222,7 @@ except Exception as error:
   test('says which variables its environment lacks', async () => {
     expect(await invoke({})).toContain(
       "ConfigurationError: the function's environment lacks QUORATE_CLUSTER, QUORATE_GROUP, " +
-        'QUORATE_LAUNCH_HOOK, QUORATE_TERMINATE_HOOK, QUORATE_TABLE, QUORATE_PARAMETER_PREFIX, ' +
+        'QUORATE_TERMINATE_HOOK, QUORATE_TABLE, QUORATE_LAUNCH_HOOK, QUORATE_PARAMETER_PREFIX, ' +
         'QUORATE_DEAD_LETTER_QUEUE_URL: the construct EtcdLifecycle sets them all; see the README ' +
         'for what each means\n',
     );

@@ -35,14 +35,15 @@ if TYPE_CHECKING:
     Listener = Callable[[dict[str, object]], object]
     # Monotonic and wall seconds of one moment.
     _Instant = tuple[float, float]
-    # (generation, ticket, monotonic seconds at admission). Ticket 0 is a call through a closed
-    # circuit; any other ticket is a probe.
-    _Permit = tuple[int, int, float]
-    # What a request for admission offers: (ticket, seconds of the lease), both for a probe.
-    _Offer = tuple[int, float]
+    # (generation, ticket): ticket 0 is a call through a closed circuit, any other a probe. Where calls
+    # may be slow there are also the monotonic seconds at admission. What asks for admission offers
+    # (ticket, seconds of the lease), both for a probe.
+    _Permit = tuple[float, ...]
     # (calls, failures, slow calls) as a number and two bit sets; or (wall minus monotonic, slices
     # of (number, calls, failures, slow calls)).
     _Window = tuple[Any, ...]
+    # What an option must be: in words, its types, and its least, if it is a number.
+    _Kind = tuple[str, Any, float | None]
 
     class LambdaContext(Protocol):
         """What `context` must offer; Lambda's own context does."""
@@ -116,6 +117,42 @@ if TYPE_CHECKING:
         listener: Listener | None
         # </listeners>
 
+    # <breaker>
+    class _BreakerOptions(TypedDict, total=False):
+        name: str | None
+        half_open_max_calls: int
+        lease: float | None
+        clock: Callable[[], float] | None
+        wall: Callable[[], float] | None
+        rng: RandomSource | None
+        # <recovery>
+        success_threshold: int
+        max_reset_timeout: float | None
+        reset_jitter: float
+        ramp: float
+        # </recovery>
+        # <windows>
+        window: float | None
+        failure_rate: float | None
+        min_calls: int
+        slow_call: float | None
+        slow_rate: float | None
+        # </windows>
+        # <control>
+        mode: Mode
+        # </control>
+        # <calls>
+        classify: Callable[[Exception], Outcome] | None
+        # </calls>
+        # <listeners>
+        listener: Listener | None
+        # </listeners>
+        # <store>
+        store: CircuitStore | None
+        store_ttl: float
+        # </store>
+
+    # </breaker>
     # <calls|async>
     class _CallOptions(_Options, total=False):
         max_retries: int
@@ -188,66 +225,72 @@ _EXHAUSTED: Final = "all attempts failed"
 _CIRCUIT_OPEN: Final = "the circuit is open"
 # </breaker>
 
-_monotonic = time.monotonic
-_ANY = (Exception,)
-_CHECKED: set[object] = {_ANY}  # values of retriable_exceptions that were found to be good
-_MOST_CHECKED = 64
-_NUMBERS = frozenset((int, float))
-# Values of these classes are no awaitables and no generators: no need to look closer.
-_PLAIN = frozenset((type(None), bool, bytes, dict, float, int, list, set, str, tuple))
-_GENERATOR = type(_ for _ in ())
 _LARGEST = 1.7976931348623157e308
 _LARGEST_EXPONENT = 62  # beyond it any delay that matters is at the limit below
 _YEAR = 31_536_000.0  # `time.sleep` overflows at about 292 years
+# Values of these classes are no awaitables and no generators: no need to look closer.
+_PLAIN = frozenset(map(type, (None, True, 0, 0.0, "", b"", (), [], {})))
+# Draws from the operating system: execution environments that were restored from one snapshot would
+# share the state of a seeded generator.
+_RANDOM = random.SystemRandom()
+_monotonic = time.monotonic
+
+_ANY = (Exception,)
+_CHECKED: set[object] = {_ANY}  # values of retriable_exceptions that were found to be good
+
+# The kinds of options: what one must be, in words; its types, of which a bool is none, or None for
+# what can be called; and the least that it may be, if it is a number.
+_NUMBERS = (int, float)
+_NUMBER: _Kind = ("a finite number, at least 0", _NUMBERS, 0)
+_POSITIVE: _Kind = ("a finite number, more than 0", _NUMBERS, 5e-324)
+_COUNT: _Kind = ("an int, at least 1", int, 1)
+_FUNCTION: _Kind = ("callable, not the result of calling it", None, None)
+_STR: _Kind = ("a str", str, None)
 
 
-def _check(name: str, value: object, least: float = 0, *, above: bool = False) -> None:
-    """Refuse anything but a finite int or float that is not too small."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be an int or a float, not {value!r} ({type(value).__name__})")
-    if not least <= value <= _LARGEST or (above and value == least):  # refuses NaN too
-        bound = "more than" if above else "at least"
-        raise ValueError(f"{name} must be a finite number, {bound} {least}, not {value!r}")
+def _check(option: str, given: Any, kind: _Kind) -> None:  # noqa: ANN401
+    """Refuse what is not of a kind."""
+    text, types, least = kind
+    if types is None:
+        fits = callable(given)
+    else:
+        fits = isinstance(given, types) and not isinstance(given, bool)
+    if not fits or (least is not None and not least <= given <= _LARGEST):
+        error = ValueError if fits else TypeError
+        raise error(f"{option} must be {text}; it is {given!r} ({type(given).__name__})")
 
 
-def _check_count(name: str, value: object) -> None:
-    """Refuse anything but an int of at least 1."""
-    _check(name, value, 1)
-    if not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r} (float)")
+def _configure(
+    target: object, options: dict[str, tuple[Any, _Kind | None]], given: dict[str, Any]
+) -> None:
+    """Give an object its options as attributes: what is given, if it is good, or the default.
+
+    Args:
+        target: The object.
+        options: The default and the kind of each; without a kind it may be anything.
+        given: What the caller gave. For a function None stands for the default.
+    """
+    if unknown := given.keys() - options.keys():
+        raise TypeError(f"there is no option {unknown}")
+    for name, (default, kind) in options.items():
+        value = given.get(name, default)
+        if value is None and kind is _FUNCTION:
+            value = default
+        elif value is not default and kind is not None:
+            _check(name, value, kind)
+        setattr(target, name, value)
 
 
-def _check_callable(name: str, value: object) -> None:
-    """Refuse what is neither None nor callable."""
-    if value is not None and not callable(value):
-        raise TypeError(f"{name} must be callable, not {value!r} ({type(value).__name__})")
-
-
-def _check_operation(operation: object) -> None:
-    """Refuse what cannot be called."""
-    if not callable(operation):
+def _refuse_pending(operation_name: str, answer: Any) -> None:  # noqa: ANN401
+    """Refuse a value that only stands for work that has not been done."""
+    kind = type(answer)
+    if any(hasattr(kind, name) for name in ("__await__", "__anext__", "gi_code")):
+        if hasattr(kind, "close"):
+            answer.close()  # unstarted, a coroutine would warn
         raise TypeError(
-            f"operation must be callable, not {type(operation).__name__}: "
-            "pass the function itself or a lambda, not the result of calling it"
+            f"operation {operation_name!r} returned an awaitable or a generator ({kind.__name__}): "
+            "pass lambda: asyncio.run(operation()) or lambda: list(operation())"
         )
-
-
-def _is_pending(value: object) -> bool:
-    """Tell whether a value only stands for work that has not been done."""
-    kind = type(value)
-    return kind is _GENERATOR or hasattr(kind, "__await__") or hasattr(kind, "__anext__")
-
-
-def _pending_error(operation_name: str, value: object) -> TypeError:
-    """Return the error for an operation that has only begun its work."""
-    close = getattr(value, "close", None)
-    if callable(close):
-        close()  # a coroutine that is dropped unstarted would warn that it was never awaited
-    return TypeError(
-        f"operation {operation_name!r} returned an awaitable or a generator "
-        f"({type(value).__name__}), so its outcome is not known yet: pass a synchronous function, "
-        "for example lambda: asyncio.run(operation()) or lambda: list(operation())"
-    )
 
 
 # <breaker|deadline>
@@ -283,7 +326,7 @@ def emf_listener(namespace: str, write: Callable[[str], object] = print) -> List
     """
     if not isinstance(namespace, str) or not namespace:
         raise ValueError(f"namespace must be a str that is not empty, not {namespace!r}")
-    _check_callable("write", write)
+    _check("write", write, _FUNCTION)
 
     def listen(event: dict[str, object]) -> None:
         import json  # noqa: PLC0415
@@ -320,11 +363,19 @@ class CircuitOpenError(Exception):
 
     is_retriable = False
 
-    def __init__(self, name: str, retry_after: float) -> None:
-        """Keep both values as `args`, so that the error can be copied and pickled."""
-        self.args = (name, retry_after)  # set here, it costs a third of what the base class takes
-        self.name = name
-        self.retry_after = retry_after
+    if TYPE_CHECKING:
+
+        def __init__(self, name: str, retry_after: float) -> None: ...  # noqa: D107
+
+    @property
+    def name(self) -> str:
+        """Name of the circuit, or of the operation when the circuit has none."""
+        return self.args[0]  # type: ignore[no-any-return]
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the circuit may admit a call again; at least 0."""
+        return self.args[1]  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         """Name the circuit and when to come back."""
@@ -339,21 +390,20 @@ class _Circuit:
         generation: Rises at each change of phase. A permit carries the generation that admitted
             it, so that a late result cannot act on a later phase.
         failures: Consecutive failures, in CLOSED.
-        opened_at: When the circuit last opened.
-        open_for: Seconds from opening to the first probe.
-        probes: The probes in flight, in HALF_OPEN, as (ticket, start, seconds of the lease).
+        waits: What keeps further calls out, as (ticket, start, seconds): in HALF_OPEN the leases of
+            the probes in flight, in OPEN the time until the first probe, of no ticket.
         successes: Probes in a row that succeeded, in HALF_OPEN.
         reopens: Probes in a row that failed.
         closed_at: When the circuit closed, while it still admits a share of the calls only.
         window: The latest outcomes, in CLOSED.
+        clean: Whether all calls are admitted, and a success changes nothing.
     """
 
     phase: CircuitState = "CLOSED"
     generation = 0
     failures = 0
-    opened_at: _Instant = (0.0, 0.0)
-    open_for = 0.0
-    probes: tuple[tuple[int, _Instant, float], ...] = ()
+    waits: tuple[tuple[float, _Instant, float], ...] = ()
+    clean = True
     # <recovery>
     successes = 0
     reopens = 0
@@ -363,14 +413,14 @@ class _Circuit:
     window: _Window | None = None
     # </windows>
 
-    def __init__(self, **fields: object) -> None:
+    def __init__(self, /, **fields: object) -> None:
         self.__dict__.update(fields)
-        self.clean = fields.get("phase", _CLOSED) == _CLOSED and not self.failures
+        self.clean = self.phase == _CLOSED and not self.failures
         # <recovery>
         self.clean = self.clean and self.closed_at is None
         # </recovery>
 
-    def to(self, **changes: object) -> _Circuit:
+    def to(self, /, **changes: object) -> _Circuit:
         return _Circuit(**{**self.__dict__, **changes})
 
 
@@ -378,11 +428,11 @@ def _circuit_step(  # noqa: PLR0911
     rules: CircuitBreaker,
     state: _Circuit,
     event: str,
-    permit: _Permit | _Offer,
+    permit: _Permit,
     now: _Instant,
+    # <recovery>
     draw: float = 0.0,
-    *,
-    slow: bool = False,
+    # </recovery>
 ) -> tuple[_Circuit, _Permit | None]:
     """Return the state after an event: pure, and the only place where a circuit changes.
 
@@ -393,157 +443,108 @@ def _circuit_step(  # noqa: PLR0911
         permit: The permit of the call whose outcome this is; an offer for "admit".
         now: The time.
         draw: A random number in [0, 1).
-        slow: Whether the call was a slow one.
 
     Returns:
-        The new state (the same object when nothing changed), and the permit when the event was
-        "admit" and the call may go ahead.
+        The new state, and the permit when the event was "admit" and the call may go ahead.
     """
+    generation, waits = state.generation, state.waits
+    # <recovery>
+    reopens = 0
+    # </recovery>
     if event == "admit":
-        return _circuit_admit(rules, state, permit, now, draw)
-    # <control>
-    if event == "isolate":
-        return _Circuit(phase=_ISOLATED, generation=state.generation + 1), None
-    if event == "reset":
-        return _Circuit(generation=state.generation + 1), None
-    if event == "trip":
-        return _circuit_open(rules, state, 0, now, draw), None
-    # </control>
-    if permit[0] != state.generation:
-        return state, None  # a result that belongs to an older generation
-    if state.phase == _CLOSED:
-        return _circuit_count(rules, state, event, now, draw, slow), None
-    return _circuit_judge(rules, state, event, int(permit[1]), now, draw, slow), None
-
-
-def _circuit_admit(
-    rules: CircuitBreaker,
-    state: _Circuit,
-    offer: _Permit | _Offer,
-    now: _Instant,
-    draw: float,
-) -> tuple[_Circuit, _Permit | None]:
-    """Admit a call, or not."""
-    generation = state.generation
-    if state.phase == _CLOSED:
-        # <recovery>
-        if state.closed_at is not None:
-            age = _elapsed(now, state.closed_at)
-            if age >= rules.ramp:
-                state = state.to(closed_at=None)
-            elif draw >= 0.1 + 0.9 * age / rules.ramp:
-                return state, None
-        # </recovery>
-        return state, (generation, 0, now[0])
-    # <control>
-    if state.phase == _ISOLATED:
-        return state, None
-    # </control>
-    if state.phase == _OPEN:
-        if _elapsed(now, state.opened_at) < state.open_for:
+        if state.phase == _CLOSED:
+            # <recovery>
+            if state.closed_at is not None:
+                age = _elapsed(now, state.closed_at)
+                if age >= rules.ramp:
+                    state = state.to(closed_at=None)
+                elif draw >= 0.1 + 0.9 * age / rules.ramp:
+                    return state, None
+            # </recovery>
+            return state, (generation, 0)
+        # <control>
+        if state.phase == _ISOLATED:
             return state, None
-        generation += 1
-    in_flight = tuple(probe for probe in state.probes if _elapsed(now, probe[1]) < probe[2])
-    ticket = int(offer[0])
-    if len(in_flight) >= rules.half_open_max_calls or not ticket:
-        return state, None
-    probing = state.to(
-        phase=_HALF_OPEN,
-        generation=generation,
-        probes=(*in_flight, (ticket, now, float(offer[1]))),
+        # </control>
+        left = tuple(wait for wait in waits if _elapsed(now, wait[1]) < wait[2])
+        if left and (state.phase == _OPEN or len(left) >= rules.half_open_max_calls):
+            return state, None
+        generation += state.phase == _OPEN
+        ticket = permit[0]
+        probing = state.to(
+            phase=_HALF_OPEN,
+            generation=generation,
+            waits=(*left, (ticket, now, permit[1])),
+            # <recovery>
+            # A probe that died breaks the row.
+            successes=state.successes if len(left) == len(waits) else 0,
+            # </recovery>
+        )
+        return probing, (generation, ticket)
+    # <control>
+    if event in ("isolate", "reset"):
+        phase = _ISOLATED if event == "isolate" else _CLOSED
+        return _Circuit(phase=phase, generation=generation + 1), None
+    if event == "trip":
+        state, permit = _Circuit(generation=generation), (generation, 0)
+    # </control>
+    if permit[0] != generation:
+        return state, None  # a result that belongs to an older generation
+    # <windows>
+    # Without the seconds that it took, behind generation and ticket, no call is a slow one.
+    slow = rules.slow_call is not None and permit[2:] >= (rules.slow_call,)
+    # </windows>
+    if state.phase == _CLOSED:
+        # <windows>
+        if rules.window is not None and event in ("success", "failure"):
+            tripped, window = _window_add(rules, state.window, event == "failure", slow, now)
+            state = state.to(window=window)
+            if tripped:
+                event = "trip"
+            elif rules.failure_rate is not None:
+                return state, None
+        # </windows>
+        counts = {"success": 0, "ignore": state.failures, "failure": state.failures + 1}
+        failures = counts.get(event, rules.failure_threshold)
+        if failures < rules.failure_threshold:
+            return state.to(failures=failures), None
+    else:
+        others = tuple(wait for wait in waits if wait[0] != permit[1])
+        if len(others) == len(waits):
+            return state, None  # its lease lapsed and its place was given to another
+        if event == "ignore":
+            return state.to(waits=others), None
+        # <windows>
+        if slow:
+            event = "failure"
+        # </windows>
+        if event == "success":
+            # <recovery>
+            if state.successes + 1 < rules.success_threshold:
+                return state.to(waits=others, successes=state.successes + 1), None
+            if rules.ramp:
+                return _Circuit(generation=generation + 1, closed_at=now), None
+            # </recovery>
+            return _Circuit(generation=generation + 1), None
         # <recovery>
-        # A probe that died breaks the row.
-        successes=state.successes if len(in_flight) == len(state.probes) else 0,
+        reopens = state.reopens + 1
         # </recovery>
-    )
-    return probing, (generation, ticket, now[0])
-
-
-def _circuit_open(
-    rules: CircuitBreaker, state: _Circuit, reopens: int, now: _Instant, draw: float
-) -> _Circuit:
-    """Open a circuit."""
-    open_for = float(rules.reset_timeout)
+    seconds = rules.reset_timeout
     # <recovery>
     if rules.max_reset_timeout is not None:
-        longest = max(open_for, rules.max_reset_timeout)
-        open_for = min(open_for * 2.0 ** min(reopens, _LARGEST_EXPONENT), longest)
-    open_for += open_for * rules.reset_jitter * draw
+        longest = max(seconds, rules.max_reset_timeout)
+        seconds = min(seconds * 2.0 ** min(reopens, _LARGEST_EXPONENT), longest)
+    seconds += seconds * rules.reset_jitter * draw
     # </recovery>
-    return _Circuit(
+    opened = _Circuit(
         phase=_OPEN,
-        generation=state.generation + 1,
-        opened_at=now,
-        open_for=min(open_for, _YEAR),
+        generation=generation + 1,
+        waits=((-1, now, min(seconds, _YEAR)),),
         # <recovery>
         reopens=reopens,
         # </recovery>
     )
-
-
-def _circuit_count(
-    rules: CircuitBreaker, state: _Circuit, event: str, now: _Instant, draw: float, slow: bool
-) -> _Circuit:
-    """Count an outcome of a closed circuit."""
-    # <windows>
-    if rules.window is not None and event != "ignore":
-        tripped, window = _window_add(rules, state.window, event == "failure", slow, now)
-        if tripped:
-            return _circuit_open(rules, state, 0, now, draw)
-        state = state.to(window=window)
-        if rules.failure_rate is not None:
-            return state
-    # </windows>
-    if event == "failure":
-        if state.failures + 1 >= rules.failure_threshold:
-            return _circuit_open(rules, state, 0, now, draw)
-        return state.to(failures=state.failures + 1)
-    if event == "success" and state.failures:
-        return state.to(failures=0)
-    return state
-
-
-def _circuit_judge(
-    rules: CircuitBreaker,
-    state: _Circuit,
-    event: str,
-    ticket: int,
-    now: _Instant,
-    draw: float,
-    slow: bool,
-) -> _Circuit:
-    """Take the outcome of a probe."""
-    others = tuple(probe for probe in state.probes if probe[0] != ticket)
-    if len(others) == len(state.probes):
-        return state  # its lease lapsed and its place was given to another
-    if event == "ignore":
-        return state.to(probes=others)
-    reopens = 0
-    # <recovery>
-    reopens = state.reopens + 1
-    # </recovery>
-    if event == "failure" or slow:
-        return _circuit_open(rules, state, reopens, now, draw)
-    # <recovery>
-    if state.successes + 1 < rules.success_threshold:
-        return state.to(probes=others, successes=state.successes + 1)
-    if rules.ramp:
-        return _Circuit(generation=state.generation + 1, closed_at=now)
-    # </recovery>
-    return _Circuit(generation=state.generation + 1)
-
-
-def _circuit_retry_after(rules: CircuitBreaker, state: _Circuit, now: _Instant) -> float:
-    """Return the seconds after which a call is admitted at the latest, if nothing else happens."""
-    # <control>
-    if state.phase == _ISOLATED:
-        return float("inf")
-    # </control>
-    if state.phase == _OPEN:
-        return max(0.0, state.open_for - _elapsed(now, state.opened_at))
-    if len(state.probes) >= rules.half_open_max_calls:
-        return max(0.0, min(lease - _elapsed(now, start) for _, start, lease in state.probes))
-    return 0.0
+    return opened, None
 
 
 # <windows>
@@ -594,6 +595,47 @@ def _window_add(
 
 
 # </windows>
+# <control>
+_MODES = ("enforce", "retries-only", "metrics-only")
+# </control>
+_BREAKER_OPTIONS: dict[str, tuple[Any, _Kind | None]] = {
+    "failure_threshold": (5, _COUNT),
+    "reset_timeout": (60, _NUMBER),
+    "name": (None, _STR),
+    "half_open_max_calls": (1, _COUNT),
+    "lease": (None, _POSITIVE),
+    "clock": (_monotonic, _FUNCTION),
+    "wall": (time.time, _FUNCTION),
+    "rng": (None, None),
+    # <recovery>
+    "success_threshold": (1, _COUNT),
+    "max_reset_timeout": (None, _NUMBER),
+    "reset_jitter": (0.0, _NUMBER),
+    "ramp": (0.0, _NUMBER),
+    # </recovery>
+    # <windows>
+    "window": (None, _POSITIVE),
+    "failure_rate": (None, _POSITIVE),
+    "min_calls": (10, _COUNT),
+    "slow_call": (None, _POSITIVE),
+    "slow_rate": (None, _POSITIVE),
+    # </windows>
+    # <control>
+    "mode": ("enforce", None),
+    # </control>
+    # <calls>
+    "classify": (None, _FUNCTION),
+    # </calls>
+    # <listeners>
+    "listener": (None, _FUNCTION),
+    # </listeners>
+    # <store>
+    "store": (None, None),
+    "store_ttl": (5.0, _NUMBER),
+    # </store>
+}
+
+
 class CircuitBreaker:
     """Stops calls to a dependency that keeps failing, and finds out when it is well again.
 
@@ -643,167 +685,128 @@ class CircuitBreaker:
         lease: Seconds after which a probe without a result loses its place.
     """
 
+    # <recovery>
+    success_threshold: int
+    max_reset_timeout: float | None
+    reset_jitter: float
+    ramp: float
+    # </recovery>
+    # <windows>
+    window: float | None
+    failure_rate: float | None
+    min_calls: int
+    slow_call: float | None
+    slow_rate: float | None
+    # </windows>
+    # <control>
+    mode: Mode
+    # </control>
+    failure_threshold: int
+    reset_timeout: float
+    name: str | None
+    half_open_max_calls: int
+    lease: float
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    rng: RandomSource | None
+    # <calls>
+    classify: Callable[[Exception], Outcome] | None
+    # </calls>
+    # <listeners>
+    listener: Listener | None
+    # </listeners>
+    # <store>
+    store: Any
+    store_ttl: float
+    # </store>
+
     def __init__(
         self,
         failure_threshold: int = 5,
         reset_timeout: float = 60,
-        *,
-        name: str | None = None,
-        half_open_max_calls: int = 1,
-        lease: float | None = None,
-        # <recovery>
-        success_threshold: int = 1,
-        max_reset_timeout: float | None = None,
-        reset_jitter: float = 0.0,
-        ramp: float = 0.0,
-        # </recovery>
-        # <windows>
-        window: float | None = None,
-        failure_rate: float | None = None,
-        min_calls: int = 10,
-        slow_call: float | None = None,
-        slow_rate: float | None = None,
-        # </windows>
-        # <control>
-        mode: Mode = "enforce",
-        # </control>
-        # <calls>
-        classify: Callable[[Exception], Outcome] | None = None,
-        # </calls>
-        # <listeners>
-        listener: Listener | None = None,
-        # </listeners>
-        # <store>
-        store: CircuitStore | None = None,
-        store_ttl: float = 5.0,
-        # </store>
-        clock: Callable[[], float] | None = None,
-        wall: Callable[[], float] | None = None,
-        rng: RandomSource | None = None,
+        **options: Unpack[_BreakerOptions],
     ) -> None:
         """Make a closed circuit.
 
         Args:
             failure_threshold: Consecutive failures that open the circuit; at least 1.
             reset_timeout: Seconds from opening to the first probe; at least 0.
-            name: Name in log records and in `CircuitOpenError`; the key in a store.
-            half_open_max_calls: Probes that may be in flight at one time; at least 1.
-            lease: Seconds after which a probe without a result loses its place; more than 0. The
-                default is `reset_timeout`, but not less than 1 second.
-            success_threshold: Probes in a row that must succeed to close the circuit; at least 1.
-            max_reset_timeout: The opening doubles with each probe that fails, up to so many
-                seconds; None for no growth.
-            reset_jitter: The largest random lengthening of an opening, as a share of it.
-            ramp: Seconds after closing in which the admitted share of the calls grows from a tenth
-                to all.
-            window: Outcomes by which the rates go: an int is a number of calls, a float is seconds
-                (kept in tenths of it). Needs `failure_rate` or `slow_rate`.
-            failure_rate: Share of failures in the window that opens the circuit, in (0, 1]. It
-                takes the place of `failure_threshold`.
-            min_calls: Calls in the window below which no rate opens the circuit; at least 1.
-            slow_call: Seconds from which on a call is a slow one, whatever its outcome. A slow
-                probe is a failure.
-            slow_rate: Share of slow calls in the window that opens the circuit, in (0, 1].
-            mode: "enforce"; "retries-only" refuses retries but never a first attempt;
-                "metrics-only" refuses nothing and only keeps the state.
-            classify: Tells the outcome of a call from its error, for the forms of this class that
-                run the call; by default an error is a failure, or ignored if its `is_retriable` is
-                False.
-            listener: Called after each transition with {"event": "transition", "name", "from",
-                "to"}, outside the lock. Its errors are logged.
-            store: Shares the state with other processes. Its calls happen inside the methods that
-                admit and settle, never under the lock.
-            store_ttl: Seconds, give or take a fifth, for which what was read is taken for current.
-            clock: Returns seconds that never go back; `time.monotonic` by default.
-            wall: Returns seconds since the epoch; `time.time` by default.
-            rng: Its `random()` draws jitter; a `random.SystemRandom()` by default.
+            **options: All keyword-only and optional.
+
+                name: Name in log records and in `CircuitOpenError`; the key in a store.
+                half_open_max_calls: Probes that may be in flight at one time; at least 1.
+                lease: Seconds after which a probe without a result loses its place; more than 0.
+                    The default is `reset_timeout`, but not less than 1 second.
+                success_threshold: Probes in a row that must succeed to close the circuit; at least
+                    1.
+                max_reset_timeout: The opening doubles with each probe that fails, up to so many
+                    seconds; None for no growth.
+                reset_jitter: The largest random lengthening of an opening, as a share of it.
+                ramp: Seconds after closing in which the admitted share of the calls grows from a
+                    tenth to all.
+                window: Outcomes by which the rates go: an int is a number of calls, a float is
+                    seconds (kept in tenths of it). Needs `failure_rate` or `slow_rate`.
+                failure_rate: Share of failures in the window that opens the circuit, in (0, 1]. It
+                    takes the place of `failure_threshold`.
+                min_calls: Calls in the window below which no rate opens the circuit; at least 1.
+                slow_call: Seconds from which on a call is a slow one, whatever its outcome. A slow
+                    probe is a failure.
+                slow_rate: Share of slow calls in the window that opens the circuit, in (0, 1].
+                mode: "enforce"; "retries-only" refuses retries but never a first attempt;
+                    "metrics-only" refuses nothing and only keeps the state.
+                classify: Tells the outcome of a call from its error, for the forms of this class
+                    that run the call; by default an error is a failure, or ignored if its
+                    `is_retriable` is False.
+                listener: Called after each transition with {"event": "transition", "name", "from",
+                    "to"}, outside the lock. Its errors are logged.
+                store: Shares the state with other processes. Its calls happen inside the methods
+                    that admit and settle, never under the lock.
+                store_ttl: Seconds, give or take a fifth, for which what was read is taken for
+                    current.
+                clock: Returns seconds that never go back; `time.monotonic` by default.
+                wall: Returns seconds since the epoch; `time.time` by default.
+                rng: Its `random()` draws jitter; a `random.SystemRandom()` by default.
 
         Raises:
             TypeError: An argument is of the wrong type (a bool is no number here).
             ValueError: An argument is out of its range, or not finite.
         """
-        _check_count("failure_threshold", failure_threshold)
-        _check("reset_timeout", reset_timeout)
-        _check_count("half_open_max_calls", half_open_max_calls)
-        if lease is None:
-            lease = max(reset_timeout, 1.0)
-        _check("lease", lease, above=True)
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name must be a str or None, not {type(name).__name__}")
-        _check_callable("clock", clock)
-        _check_callable("wall", wall)
-        self.failure_threshold = failure_threshold
-        self.reset_timeout = reset_timeout
-        self.name = name
-        self.half_open_max_calls = half_open_max_calls
-        self.lease = lease
-        self._clock = time.monotonic if clock is None else clock
-        self._wall = time.time if wall is None else wall
-        # Draws from the operating system: execution environments that were restored from one
-        # snapshot would share the state of a seeded generator.
-        self._rng: RandomSource = random.SystemRandom() if rng is None else rng
+        own = dict(options, failure_threshold=failure_threshold, reset_timeout=reset_timeout)
+        _configure(self, _BREAKER_OPTIONS, own)
+        self.lease = self.lease or max(reset_timeout, 1.0)
+        # <recovery|store>
+        self._rng = self.rng or _RANDOM
+        # </recovery|store>
         self._circuit = _Circuit()
         self._lock = threading.Lock()  # held to replace _circuit, and for nothing else
         self._held = threading.local()  # the permit that can_execute() took, for each thread
+        # <store|windows>
         self._plain = True  # nothing to record for a success while the circuit is clean
+        # </store|windows>
+        # <control|store>
         self._alone = True  # nothing but the state decides whether a call is refused
-        # <recovery>
-        _check_count("success_threshold", success_threshold)
-        if max_reset_timeout is not None:
-            _check("max_reset_timeout", max_reset_timeout)
-        _check("reset_jitter", reset_jitter)
-        _check("ramp", ramp)
-        self.success_threshold = success_threshold
-        self.max_reset_timeout = max_reset_timeout
-        self.reset_jitter = reset_jitter
-        self.ramp = ramp
-        # </recovery>
+        # </control|store>
         # <windows>
-        for key, rate in (("failure_rate", failure_rate), ("slow_rate", slow_rate)):
-            if rate is not None:
-                _check(key, rate, above=True)
-                if rate > 1:
-                    raise ValueError(f"{key} must be at most 1, not {rate!r}")
-        if window is not None:
-            _check("window", window, above=True)
-        if slow_call is not None:
-            _check("slow_call", slow_call, above=True)
-        _check_count("min_calls", min_calls)
-        if (window is None) != (failure_rate is None and slow_rate is None):
+        window, rates = self.window, (self.failure_rate, self.slow_rate)
+        if (window is None) != (rates == (None, None)):
             raise ValueError("window and a rate (failure_rate, slow_rate) need each other")
-        if slow_rate is not None and slow_call is None:
+        if self.slow_rate is not None and self.slow_call is None:
             raise ValueError("slow_rate needs slow_call: the seconds that make a call slow")
-        if isinstance(window, int) and window < min_calls:
-            raise ValueError(f"window must hold min_calls ({min_calls}) calls, not {window!r}")
-        self.window = window
-        self.failure_rate = failure_rate
-        self.min_calls = min_calls
-        self.slow_call = slow_call
-        self.slow_rate = slow_rate
-        self._plain = window is None and slow_call is None
+        if isinstance(window, int) and window < self.min_calls:
+            raise ValueError(f"window must hold min_calls ({self.min_calls}) calls, not {window!r}")
+        for name, rate in zip(("failure_rate", "slow_rate"), rates, strict=True):
+            if rate is not None and rate > 1:
+                raise ValueError(f"{name} must be at most 1, not {rate!r}")
+        self._plain = window is None and self.slow_call is None
         # </windows>
         # <control>
-        if mode not in ("enforce", "retries-only", "metrics-only"):
-            raise ValueError(
-                f'mode must be "enforce", "retries-only" or "metrics-only", not {mode!r}'
-            )
-        self.mode = mode
-        self._alone = mode == "enforce"
+        if self.mode not in _MODES:
+            raise ValueError(f"mode must be one of {_MODES}, not {self.mode!r}")
+        self._alone = self.mode == "enforce"
         # </control>
-        # <calls>
-        _check_callable("classify", classify)
-        self._classify = classify
-        # </calls>
-        # <listeners>
-        _check_callable("listener", listener)
-        self._listener = listener
-        # </listeners>
         # <store>
-        if store is not None and not name:
+        if self.store is not None and not self.name:
             raise ValueError("a breaker with a store needs a name: it is the key in the store")
-        _check("store_ttl", store_ttl)
-        self._store = store
-        self._store_ttl = store_ttl
         self._version = 0  # of the stored state that _circuit equals, failure count aside
         self._ahead = False  # the store missed a change, so _circuit is a view of our own
         self._read_at: _Instant | None = None
@@ -811,8 +814,8 @@ class CircuitBreaker:
         self._store_errors = 0
         self._store_failed_at: _Instant = (0.0, 0.0)
         self._store_pause = 0.0
-        self._plain = self._plain and store is None
-        self._alone = self._alone and store is None
+        self._plain = self._plain and self.store is None
+        self._alone = self._alone and self.store is None
         # </store>
 
     def __repr__(self) -> str:
@@ -827,7 +830,28 @@ class CircuitBreaker:
     @property
     def retry_after(self) -> float:
         """Seconds after which a call may be admitted; 0 when it may be now."""
-        return _circuit_retry_after(self, self._circuit, self._now())
+        circuit = self._circuit
+        # <control>
+        if circuit.phase == _ISOLATED:
+            return float("inf")
+        # </control>
+        waits = circuit.waits
+        if not waits or (circuit.phase == _HALF_OPEN and len(waits) < self.half_open_max_calls):
+            return 0.0
+        # As _elapsed() does it, which would cost more than the rest.
+        _, (start, start_wall), left = waits[0]
+        elapsed = self.clock() - start
+        elapsed_wall = self.wall() - start_wall
+        if elapsed_wall > elapsed:  # noqa: PLR1730
+            elapsed = elapsed_wall
+        if elapsed > 0:
+            left -= elapsed
+        # <deadline|store>
+        if len(waits) > 1:
+            now = self.clock(), self.wall()
+            left = min(seconds - _elapsed(now, since) for _, since, seconds in waits)
+        # </deadline|store>
+        return left if left > 0 else 0.0
 
     def can_execute(self) -> bool:
         """Ask to make one call, and take the permit for it when the answer is True.
@@ -841,10 +865,9 @@ class CircuitBreaker:
             in flight.
         """
         permit = self._acquire()
-        if permit is None:
-            return False
-        self._held.permit = permit
-        return True
+        if permit:
+            self._held.taken = permit
+        return bool(permit)
 
     def record_success(self) -> None:
         """Report that the call which this thread's last `can_execute` admitted has succeeded."""
@@ -869,15 +892,15 @@ class CircuitBreaker:
     # <control>
     def isolate(self) -> None:
         """Refuse every call until `reset`: no time and no probe ends this."""
-        self._advance("isolate", (0, 0, 0.0))
+        self._advance("isolate", (0, 0))
 
     def trip(self) -> None:
         """Open the circuit now, as the last of the failures would."""
-        self._advance("trip", (0, 0, 0.0))
+        self._advance("trip", (0, 0))
 
     def reset(self) -> None:
         """Close the circuit now; results of calls that are under way are dropped."""
-        self._advance("reset", (0, 0, 0.0))
+        self._advance("reset", (0, 0))
 
     # </control>
     # <calls>
@@ -897,21 +920,30 @@ class CircuitBreaker:
             CircuitOpenError: The circuit refused the call.
             TypeError: The function returned an awaitable or a generator.
         """
-        if not self._circuit.clean and (seconds := self._refuses()):
+        if (
+            not self._circuit.clean
+            # <control|store>
+            and self._alone
+            # </control|store>
+            and (seconds := self.retry_after)
+        ):
             # What follows would raise it too, at five times the cost.
             raise CircuitOpenError(self.name or "unnamed", seconds)
         with self.acquire() as permit:
             value = function(*args, **kwargs)
-            if value.__class__ not in _PLAIN and _is_pending(value):
-                permit.ignore()
-                raise _pending_error(self.name or "function", value)
+            if value.__class__ not in _PLAIN:
+                try:
+                    _refuse_pending(self.name or "function", value)
+                except TypeError:
+                    permit.ignore()
+                    raise
             return value
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate a function, so that each call of it goes through `call`."""
         import functools  # noqa: PLC0415
 
-        _check_operation(function)
+        _check("function", function, _FUNCTION)
 
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -943,113 +975,113 @@ class CircuitBreaker:
         permit.__exit__(kind, error, traceback)
 
     # </calls>
-    def _now(self) -> _Instant:
-        return (self._clock(), self._wall())
-
     def _settle_held(self, outcome: str) -> None:
-        permit: _Permit | None = getattr(self._held, "permit", None)
-        self._held.permit = None
-        if permit is None:
-            permit = (self._circuit.generation, 0, self._clock())
-        self._settle(outcome, permit)
+        permit = self._held.__dict__.pop("taken", None)
+        self._advance(outcome, permit or (self._circuit.generation, 0))
 
-    def _refuses(self) -> float:
-        """Return the seconds for which an open circuit, as `_circuit_step` would, refuses calls.
-
-        Without the lock; 0 when it is due, or when more than the state decides.
-        """
-        state = self._circuit
-        if state.phase != _OPEN or not self._alone:
-            return 0.0
-        opened, opened_wall = state.opened_at
-        most = left = state.open_for
-        # `min` and `max` would cost more than the rest.
-        if (by_clock := most - (self._clock() - opened)) < left:
-            left = by_clock
-        if (by_wall := most - (self._wall() - opened_wall)) < left:
-            left = by_wall
-        return left if left > 0 else 0.0
-
-    def _acquire(self, lease: float | None = None, *, retry: bool = False) -> _Permit | None:
+    def _acquire(
+        self,
+        # <deadline>
+        longest: float = _YEAR,
+        # </deadline>
+        # <control>
+        *,
+        retry: bool = False,
+        # </control>
+    ) -> _Permit | None:
         """Take a permit; None when the call must not be made."""
-        state = self._circuit
-        if self._plain and state.clean:  # as _circuit_step would answer, without the lock
-            return (state.generation, 0, 0.0)
-        if self._refuses():
+        circuit = self._circuit
+        # As _circuit_step would answer, without the lock.
+        if (
+            circuit.clean
+            # <store|windows>
+            and self._plain
+            # </store|windows>
+        ):
+            return (circuit.generation, 0)
+        if (
+            self.retry_after
+            # <control|store>
+            and self._alone
+            # </control|store>
+        ):
             return None
         # <store>
         self._refresh()
         # </store>
-        lease = self.lease if lease is None else min(lease, self.lease)
-        ticket = 0
-        if self._circuit.phase != _CLOSED:
-            # A name that no other probe has, in whatever process.
-            ticket = 1 + int(random.SystemRandom().random() * 2**52)
-        permit = self._advance("admit", (ticket, lease))
+        lease = self.lease
+        # <deadline>
+        lease = min(lease, longest)
+        # </deadline>
+        # A name for a probe that no other has, in whatever process.
+        permit = self._advance("admit", (1 - _RANDOM.random(), lease))
         # <control>
         if permit is None and (
             self.mode == "metrics-only" or (self.mode == "retries-only" and not retry)
         ):
-            return (-1, 0, self._clock())  # of no generation: its result is dropped
+            permit = (-1, 0)  # of no generation: its result is dropped
         # </control>
+        # <windows>
+        if permit is not None:
+            permit = (*permit, self.clock())
+        # </windows>
         return permit
 
-    def _settle(self, outcome: str, permit: _Permit) -> None:
-        """Turn a permit in for its outcome."""
-        if outcome == "success" and self._plain and self._circuit.clean:
-            return  # nothing to change, from whichever generation: as _circuit_step, without lock
-        slow = False
+    def _advance(self, event: str, permit: _Permit) -> _Permit | None:
+        """Ask `_circuit_step`, and keep what it says. Outside the lock, tell of a new phase."""
+        if (
+            event == "success"
+            and self._circuit.clean
+            # <store|windows>
+            and self._plain
+            # </store|windows>
+        ):
+            return None  # nothing to change, from whichever generation: without the lock
         # <windows>
-        slow = self.slow_call is not None and self._clock() - permit[2] >= self.slow_call
+        if len(permit) > 2:  # noqa: PLR2004
+            permit = (*permit[:2], self.clock() - permit[2])  # with the seconds that it took
         # </windows>
-        self._advance(outcome, permit, slow=slow)
-
-    def _advance(
-        self, event: str, permit: _Permit | _Offer, *, slow: bool = False
-    ) -> _Permit | None:
-        now = self._now()
-        draw = 0.0
-        if not self._circuit.clean or event in ("failure", "trip"):
-            draw = self._rng.random()
+        now = self.clock(), self.wall()
+        # <recovery>
+        draw = self._rng.random()
+        # </recovery>
         with self._lock:
             before = self._circuit
-            after, granted = _circuit_step(self, before, event, permit, now, draw, slow=slow)
+            after, granted = _circuit_step(
+                self,
+                before,
+                event,
+                permit,
+                now,
+                # <recovery>
+                draw,
+                # </recovery>
+            )
             # <store>
-            shared = self._store is not None and _is_shared(before, after)
+            shared = self.store is not None and _is_shared(before, after)
             if shared:
                 after = before
             # </store>
             self._circuit = after
         # <store>
         if shared:
-            before, after, granted = self._publish(event, permit, draw, slow)
+            before, after, granted = self._publish(event, permit)
         # </store>
         self._announce(before, after)
         return granted
 
     def _announce(self, before: _Circuit, after: _Circuit) -> None:
-        if after.phase == before.phase:
-            return
-        name = self.name or "unnamed"
-        level = logging.WARNING if after.phase == _OPEN else logging.INFO
-        _LOG.log(level, "circuit %s: %s -> %s", name, before.phase, after.phase)
-        # <listeners>
-        change: dict[str, object] = {
-            "event": "transition",
-            "name": name,
-            "from": before.phase,
-            "to": after.phase,
-        }
-        _notify(self._listener, change)
-        # </listeners>
-
-    def _open_error(self, operation_name: str) -> CircuitOpenError:
-        return CircuitOpenError(self.name or operation_name, self.retry_after)
+        if after.phase != before.phase:
+            name = self.name or "unnamed"
+            level = logging.WARNING if after.phase == _OPEN else logging.INFO
+            _LOG.log(level, "circuit %s: %s -> %s", name, before.phase, after.phase)
+            # <listeners>
+            change = {"name": name, "from": before.phase, "to": after.phase}
+            _notify(self.listener, {"event": "transition", **change})
+            # </listeners>
 
     # <store>
-    def _publish(
-        self, event: str, permit: _Permit | _Offer, draw: float, slow: bool
-    ) -> tuple[_Circuit, _Circuit, _Permit | None]:
+    def _publish(self, event: str, permit: _Permit) -> tuple[_Circuit, _Circuit, _Permit | None]:
         """Make a change that other processes must see: in the store first, then here.
 
         While the store does not answer the change is made here alone. `_ahead` then keeps this
@@ -1059,42 +1091,47 @@ class CircuitBreaker:
         for _ in range(4):
             if self._ahead:
                 self._refresh(force=True)
-            now = self._now()
+            now = self.clock(), self.wall()
             with self._lock:
                 before, version, ahead = self._circuit, self._version, self._ahead
-            after, granted = _circuit_step(self, before, event, permit, now, draw, slow=slow)
-            if ahead or not _is_shared(before, after):
-                with self._lock:
-                    if self._circuit is before:
-                        self._circuit = after
-                        return first, after, granted
-                continue
-            answered, other = self._swap(version, after)
+            after, granted = _circuit_step(
+                self,
+                before,
+                event,
+                permit,
+                now,
+                # <recovery>
+                self._rng.random(),
+                # </recovery>
+            )
+            answered, other = True, None
+            private = ahead or not _is_shared(before, after)
+            if not private:
+                answered, other = self._ask(self.store.swap, version, _encode(after))
             with self._lock:
                 if other is not None:
                     self._adopt(other, now)
-                elif answered:
-                    if version >= self._version:
-                        self._circuit, self._version = after, version + 1
-                    return first, after, granted
-                elif self._circuit is before:
-                    self._circuit, self._ahead = after, True
-                    return first, after, granted
+                    continue
+                if private or not answered:
+                    if self._circuit is not before:
+                        continue
+                    self._circuit, self._ahead = after, not answered or ahead
+                elif version >= self._version:
+                    self._circuit, self._version = after, version + 1
+            return first, after, granted
         return first, self._circuit, None  # lost every race: others act on this circuit
 
     def _refresh(self, *, force: bool = False) -> None:
         """Read the store if what was read last is too old."""
-        store = self._store
-        if store is None:
-            return
-        now = self._now()
-        if not (force or self._read_at is None or _elapsed(now, self._read_at) >= self._read_for):
+        now = self.clock(), self.wall()
+        fresh = self._read_at is not None and _elapsed(now, self._read_at) < self._read_for
+        if self.store is None or (fresh and not force):
             return
         # Set first, so that other threads go on with the old view meanwhile.
         self._read_at = now
-        self._read_for = self._store_ttl * (0.8 + 0.4 * self._rng.random())
+        self._read_for = self.store_ttl * (0.8 + 0.4 * self._rng.random())
         before = self._circuit
-        answered, found = self._ask(lambda: store.read(self.name or ""))
+        answered, found = self._ask(self.store.read)
         if not answered:
             return
         version, fields = found or (0, {})
@@ -1102,13 +1139,13 @@ class CircuitBreaker:
             # An older version than ours was read before we wrote.
             if version < self._version or (version == self._version and not self._ahead):
                 return
-            mine = self._circuit
-            missed = self._ahead and mine.phase == _OPEN and _decode(fields, now).phase == _CLOSED
+            mine, ahead = self._circuit, self._ahead
             self._adopt((version, fields), now)
             trip = mine.to(generation=self._circuit.generation + 1)
+            missed = ahead and mine.phase == _OPEN and self._circuit.phase == _CLOSED
         if missed:
             # The circuit opened here while the store was down: that still holds.
-            answered, other = self._swap(version, trip)
+            answered, other = self._ask(self.store.swap, version, _encode(trip))
             with self._lock:
                 if other is not None:
                     self._adopt(other, now)
@@ -1117,34 +1154,24 @@ class CircuitBreaker:
                     self._version = version + answered
         self._announce(before, self._circuit)
 
-    def _adopt(self, found: tuple[int, dict[str, object]], now: _Instant) -> None:
+    def _adopt(self, found: tuple[int, dict[str, Any]], now: _Instant) -> None:
         """Take over what the store holds; under the lock."""
         self._version, self._ahead = found[0], False
         self._circuit = _decode(found[1], now)
 
-    def _swap(
-        self, version: int, after: _Circuit
-    ) -> tuple[bool, tuple[int, dict[str, object]] | None]:
-        """Write a state; (True, None) when it was written."""
-        store, name, fields = self._store, self.name or "", _encode(after)
-        if store is None:
-            return True, None
-        return self._ask(lambda: store.swap(name, version, fields))
-
     def _ask(
-        self, question: Callable[[], tuple[int, dict[str, object]] | None]
-    ) -> tuple[bool, tuple[int, dict[str, object]] | None]:
+        self, request: Callable[..., Any], *values: object
+    ) -> tuple[bool, tuple[int, dict[str, Any]] | None]:
         """Return whether the store answered, and what. After an error it is left alone a while."""
-        now = self._now()
+        now = self.clock(), self.wall()
         if self._store_errors and _elapsed(now, self._store_failed_at) < self._store_pause:
             return False, None
         try:
-            answer = question()
+            answer = request(self.name, *values)
         except Exception as error:
             self._store_errors += 1
-            longest = 2.0 ** min(self._store_errors, 5)
-            self._store_pause = longest / 2 * (1 + self._rng.random())
-            self._store_failed_at = self._now()
+            self._store_pause = 2.0 ** min(self._store_errors, 5) / 2 * (1 + self._rng.random())
+            self._store_failed_at = self.clock(), self.wall()
             _LOG.warning(
                 "circuit %s: the store failed, so the last known state holds; the store is asked "
                 "again after %.1f s: %r",
@@ -1199,7 +1226,7 @@ class Permit:
     def _settle(self, outcome: str) -> None:
         permit, self._permit = self._permit, None
         if permit is not None:
-            self._breaker._settle(outcome, permit)
+            self._breaker._advance(outcome, permit)
 
     def __enter__(self) -> Self:
         """Return the permit.
@@ -1218,54 +1245,47 @@ class Permit:
         traceback: TracebackType | None,
     ) -> None:
         """Settle the permit, unless the body did."""
-        outcome = "success"
-        if error is not None:
-            outcome = "ignore"
+        outcome = "success" if error is None else "ignore"
+        try:
             if isinstance(error, Exception) and getattr(error, "is_retriable", None) is not False:
-                classify = self._breaker._classify
-                outcome = "failure" if classify is None else classify(error)
-        self._settle("failure" if outcome == "throttle" else outcome)
+                classify = self._breaker.classify
+                outcome = "failure" if classify is None else _classified(classify, error)
+        finally:
+            self._settle(outcome)
 
 
 # </calls>
 # <store>
 def _is_shared(before: _Circuit, after: _Circuit) -> bool:
     """Tell whether a change concerns other processes: all but counts in CLOSED do."""
-    return after.generation != before.generation or after.probes != before.probes
+    return after.generation != before.generation or after.waits != before.waits
+
+
+# What a store holds of a state as it is, of whichever features.
+_STORED = ("phase", "generation", "successes", "reopens")
 
 
 def _encode(circuit: _Circuit) -> dict[str, object]:
     """Return a state for other processes, with wall clock time only."""
-    fields = {key: getattr(circuit, key) for key in _STORED if hasattr(circuit, key)}
-    fields["opened_at"] = circuit.opened_at[1]
-    fields["probes"] = [[ticket, start[1], lease] for ticket, start, lease in circuit.probes]
+    fields: dict[str, Any] = {key: getattr(circuit, key, None) for key in _STORED}
     # <recovery>
     fields["closed_at"] = circuit.closed_at and circuit.closed_at[1]
     # </recovery>
-    return fields
+    return {**fields, "waits": [[ticket, start[1], left] for ticket, start, left in circuit.waits]}
 
 
-def _decode(fields: dict[str, object], now: _Instant) -> _Circuit:
+def _decode(fields: dict[str, Any], now: _Instant) -> _Circuit:
     """Return the state that another process has stored, in terms of this process's clocks."""
 
     def instant(wall: float) -> _Instant:
         return (now[0] - now[1] + wall, wall)
 
-    known = {key: value for key, value in fields.items() if key in _STORED}
-    probes: list[list[float]] = fields.get("probes") or []  # type: ignore[assignment]
-    known["probes"] = tuple((int(p[0]), instant(p[1]), p[2]) for p in probes)
-    for key in ("opened_at", "closed_at"):
-        wall = fields.get(key)
-        known.pop(key, None)
-        if isinstance(wall, (int, float)):
-            known[key] = instant(wall)
+    known = {key: fields[key] for key in _STORED if fields.get(key) is not None}
+    if fields.get("closed_at") is not None:
+        known["closed_at"] = instant(fields["closed_at"])
+    waits = fields.get("waits", ())
+    known["waits"] = tuple((ticket, instant(wall), left) for ticket, wall, left in waits)
     return _Circuit(**known)
-
-
-_STORED = (
-    *("phase", "generation", "opened_at", "open_for", "probes"),
-    *("successes", "reopens", "closed_at"),
-)
 
 
 class DynamoDBStore:
@@ -1287,19 +1307,17 @@ class DynamoDBStore:
         """
         if not isinstance(table, str) or not table:
             raise ValueError(f"table must be a str that is not empty, not {table!r}")
-        _check("timeout", timeout, above=True)
+        _check("timeout", timeout, _POSITIVE)
         if client is None:
             import boto3  # noqa: PLC0415
             from botocore.config import Config  # noqa: PLC0415
 
-            client = boto3.client(
-                "dynamodb",
-                config=Config(
-                    connect_timeout=timeout,
-                    read_timeout=timeout,
-                    retries={"total_max_attempts": 1, "mode": "standard"},
-                ),
+            config = Config(
+                connect_timeout=timeout,
+                read_timeout=timeout,
+                retries={"total_max_attempts": 1, "mode": "standard"},
             )
+            client = boto3.client("dynamodb", config=config)
         self._table = table
         self._client: Any = client
 
@@ -1307,7 +1325,7 @@ class DynamoDBStore:
         """Return version and state of a circuit, or None if there is none."""
         key = {"id": {"S": name}}
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return self._parse(answer.get("Item"))
+        return self._parse(answer)
 
     def swap(
         self, name: str, version: int, state: dict[str, object]
@@ -1319,35 +1337,30 @@ class DynamoDBStore:
         """
         import json  # noqa: PLC0415
 
-        item = {
-            "id": {"S": name},
-            "version": {"N": str(version + 1)},
-            "state": {"S": json.dumps(state)},
-        }
+        item = {"id": {"S": name}, "version": {"N": str(version + 1)}}
         request: dict[str, object] = {"ConditionExpression": "attribute_not_exists(id)"}
         if version:
             request = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": {"N": str(version)}},
+                "ConditionExpression": "#v = :v",
+                "ExpressionAttributeNames": {"#v": "version"},
+                "ExpressionAttributeValues": {":v": {"N": str(version)}},
             }
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item=item,
+                Item={**item, "state": {"S": json.dumps(state)}},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **request,
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             # The item comes with the refusal, at no cost; an empty answer means there is none.
-            return self._parse(error.response.get("Item")) or (0, {})
+            return self._parse(error.response) or (0, {})
         return None
 
-    def _parse(
-        self, item: dict[str, dict[str, str]] | None
-    ) -> tuple[int, dict[str, object]] | None:
+    def _parse(self, answer: dict[str, Any]) -> tuple[int, dict[str, object]] | None:
         import json  # noqa: PLC0415
 
+        item = answer.get("Item")
         return (int(item["version"]["N"]), json.loads(item["state"]["S"])) if item else None
 
 
@@ -1371,8 +1384,8 @@ class RetryBudget:
             capacity: Tokens at most, and at first; at least 1.
             deposit: Tokens that a success adds; 0.1 allows one retry for ten calls in the long run.
         """
-        _check("capacity", capacity, 1)
-        _check("deposit", deposit)
+        _check("capacity", capacity, ("a finite number, at least 1", _NUMBERS, 1))
+        _check("deposit", deposit, _NUMBER)
         self.capacity = capacity
         self.deposit_per_success = deposit
         self._tokens = float(capacity)
@@ -1386,10 +1399,9 @@ class RetryBudget:
     def withdraw(self) -> bool:
         """Take the token for a retry; False if there is none."""
         with self._lock:
-            if self._tokens < 1:
-                return False
-            self._tokens -= 1
-            return True
+            enough = self._tokens >= 1
+            self._tokens -= enough
+        return enough
 
     def deposit(self) -> None:
         """Add what a success adds."""
@@ -1400,50 +1412,36 @@ class RetryBudget:
 
 # </budget>
 # <aws>
-# Codes of botocore's standard retry mode, and of services that throttle by other names.
+# Codes of botocore's standard retry mode, and of services that throttle by other names. What holds
+# "Throttl" is one of them too.
 _AWS_THROTTLES = frozenset(
     (
         "BandwidthLimitExceeded",
-        "EC2ThrottledException",
         "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
         "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
         "TooManyRequestsException",
         "TransactionInProgressException",
     )
 )
-_AWS_TRANSIENT = frozenset(
-    (
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServiceError",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-    )
+# How the codes of a service in trouble begin.
+_AWS_TRANSIENT = (
+    *("InternalError", "InternalFailure", "InternalServer", "InternalService"),
+    *("RequestTimeout", "ServiceUnavailable"),
 )
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500  # and what is above
 
 
-def _aws_metadata(error: Exception) -> tuple[str, dict[str, Any]]:
-    """Return code and metadata of an answer; ("", {}) if the error is none."""
+def _aws_answer(error: Exception) -> tuple[str | None, dict[str, Any]]:
+    """Return code and metadata of an answer; (None, {}) if the error is none."""
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
-        return "", {}
-    return (
-        str((response.get("Error") or {}).get("Code", "")),
-        response.get("ResponseMetadata") or {},
-    )
+        return None, {}
+    code = str((response.get("Error") or {}).get("Code"))
+    return code, response.get("ResponseMetadata") or {}
 
 
 def aws_classify(error: Exception) -> Outcome:
@@ -1455,16 +1453,15 @@ def aws_classify(error: Exception) -> Outcome:
         since a service that refuses a request is well; "ignore" for a request that was never sent
         (bad parameters, no credentials).
     """
-    if isinstance(getattr(error, "response", None), dict):
-        code, metadata = _aws_metadata(error)
-        status = metadata.get("HTTPStatusCode", 0)
-        if code in _AWS_THROTTLES or status == _TOO_MANY_REQUESTS:
-            return "throttle"
-        return "failure" if code in _AWS_TRANSIENT or status >= _SERVER_ERROR else "success"
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if "BotoCoreError" in names and not names & {"HTTPClientError", "ConnectionError"}:
-        return "ignore"
-    return "failure"
+    code, metadata = _aws_answer(error)
+    if code is None:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        unsent = "BotoCoreError" in names and not names & {"HTTPClientError", "ConnectionError"}
+        return "ignore" if unsent else "failure"
+    status = metadata.get("HTTPStatusCode", 0)
+    if "Throttl" in code or code in _AWS_THROTTLES or status == _TOO_MANY_REQUESTS:
+        return "throttle"
+    return "failure" if code.startswith(_AWS_TRANSIENT) or status >= _SERVER_ERROR else "success"
 
 
 def aws_is_retriable(error: Exception) -> bool:
@@ -1472,10 +1469,9 @@ def aws_is_retriable(error: Exception) -> bool:
 
     False for an error that botocore has retried until its attempts or its quota were used up.
     """
-    _, metadata = _aws_metadata(error)
-    if metadata.get("RetryQuotaReached"):
-        return False
-    return not (metadata.get("MaxAttemptsReached") and metadata.get("RetryAttempts", 0))
+    _, metadata = _aws_answer(error)
+    used_up = metadata.get("MaxAttemptsReached") and metadata.get("RetryAttempts")
+    return not (used_up or metadata.get("RetryQuotaReached"))
 
 
 def aws_retry_after(error: Exception, delay: float) -> float | None:
@@ -1484,7 +1480,7 @@ def aws_retry_after(error: Exception, delay: float) -> float | None:
     Milliseconds in `x-amz-retry-after` count from the planned delay up to 5 s more, as in the AWS
     SDKs; seconds or a date in `Retry-After` from the planned delay up to 6 hours.
     """
-    _, metadata = _aws_metadata(error)
+    _, metadata = _aws_answer(error)
     headers = {str(key).lower(): value for key, value in metadata.get("HTTPHeaders", {}).items()}
     try:
         if "x-amz-retry-after" in headers:
@@ -1510,21 +1506,66 @@ class ResultRejectedError(Exception):
         value: What the operation returned last.
     """
 
-    def __init__(self, value: object) -> None:
-        """Keep the value as `args`, so that the error can be copied and pickled."""
-        super().__init__(value)
-        self.value = value
+    if TYPE_CHECKING:
+
+        def __init__(self, value: object) -> None: ...  # noqa: D107
+
+    @property
+    def value(self) -> object:
+        """What the operation returned last."""
+        return self.args[0]
 
 
 # </hooks>
 # <jitter>
 _JITTERS = ("proportional", "full", "equal", "decorrelated", "none")
 # </jitter>
+# <breaker>
+_BREAKER: _Kind = ("a CircuitBreaker", CircuitBreaker, None)
+_SCOPES = ("call", "attempt")
+# </breaker>
+# What a retry may be told: first what is passed by place.
+_RETRY_OPTIONS: dict[str, tuple[Any, _Kind | None]] = {
+    "max_retries": (3, _COUNT),
+    "base_delay": (5, _NUMBER),
+    "jitter_factor": (0.3, _NUMBER),
+    "retriable_exceptions": (_ANY, None),
+    "raise_on_failure": (False, None),
+    # <breaker>
+    "circuit_breaker": (None, _BREAKER),
+    "breaker_scope": ("call", None),
+    # </breaker>
+    "metrics_logger": (None, None),
+    "clock": (_monotonic, _FUNCTION),
+    "sleep": (time.sleep, _FUNCTION),
+    "rng": (None, None),
+    # <deadline>
+    "wall": (time.time, _FUNCTION),
+    "timeout": (None, _POSITIVE),
+    "context": (None, None),
+    "reserve": (0.5, _NUMBER),
+    "min_attempt": (0.0, _NUMBER),
+    # </deadline>
+    # <jitter>
+    "jitter": ("proportional", None),
+    "max_delay": (None, _NUMBER),
+    # </jitter>
+    # <hooks>
+    "is_retriable": (None, _FUNCTION),
+    "classify": (None, _FUNCTION),
+    "retry_after": (None, _FUNCTION),
+    "retry_result": (None, _FUNCTION),
+    # </hooks>
+    # <budget>
+    "budget": (None, ("a RetryBudget", RetryBudget, None)),
+    # </budget>
+    # <listeners>
+    "listener": (None, _FUNCTION),
+    # </listeners>
+}
 
 
-def _backoff_delay(
-    attempt: int, base_delay: float, jitter_factor: float, draw: float, limit: float = _YEAR
-) -> float:
+def _backoff_delay(attempt: int, base_delay: float, jitter_factor: float, draw: float) -> float:
     """Return the seconds to wait after a failed attempt.
 
     Args:
@@ -1532,167 +1573,112 @@ def _backoff_delay(
         base_delay: Seconds after the first attempt, before jitter.
         jitter_factor: The largest jitter, as a share of the delay.
         draw: A random number in [0, 1).
-        limit: The largest delay before jitter.
     """
-    delay = min(base_delay * 2.0 ** min(attempt - 1, _LARGEST_EXPONENT), limit)
+    delay = min(base_delay * 2.0 ** min(attempt - 1, _LARGEST_EXPONENT), _YEAR)
     # In this order no product is infinity times zero, whatever the factor.
     return min(delay + delay * (jitter_factor * draw), _YEAR)
 
 
-def _emit_metric(metrics_logger: MetricsLogger | None, name: str, operation_name: str) -> None:
-    """Count one, and publish it at once: a later invocation may never come."""
-    if metrics_logger is None:
-        return
-    try:
-        metrics_logger.add_dimension(name="Operation", value=operation_name)
-        metrics_logger.add_metric(name=name, unit="Count", value=1)
-        metrics_logger.flush()
-    except Exception:
-        _LOG.warning("metric %s of %s was not emitted", name, operation_name, exc_info=True)
+# <calls|hooks>
+def _classified(classify: Callable[[Exception], Outcome], error: Exception) -> str:
+    """Return what a classifier says of an error: "failure", "success" or "ignore"."""
+    outcome = classify(error)
+    if outcome not in ("success", "failure", "throttle", "ignore"):
+        raise ValueError(
+            f'classify must return "success", "failure", "throttle" or "ignore", not {outcome!r}'
+        )
+    return "failure" if outcome == "throttle" else outcome
 
 
+# </calls|hooks>
 class _Attempts:
-    """The attempts of one call: all that is decided between two of them.
+    """The attempts of one call: all that is decided between two of them."""
 
-    Which functions wait, and whether they are asynchronous, is up to the loop that drives it.
-    """
+    max_retries: int
+    base_delay: float
+    jitter_factor: float
+    retriable_exceptions: type[Exception] | tuple[type[Exception], ...]
+    raise_on_failure: bool
+    metrics_logger: MetricsLogger | None
+    clock: Callable[[], float]
+    sleep: Callable[[float], Any]
+    rng: RandomSource | None
+    # <breaker>
+    circuit_breaker: Any  # a CircuitBreaker or None
+    breaker_scope: BreakerScope
+    # </breaker>
+    # <deadline>
+    wall: Callable[[], float]
+    timeout: float | None
+    context: LambdaContext | None
+    reserve: float
+    min_attempt: float
+    # </deadline>
+    # <jitter>
+    jitter: str | Callable[[RandomSource, float, float], float]
+    max_delay: float | None
+    # </jitter>
+    # <hooks>
+    is_retriable: Callable[[Exception], bool] | None
+    classify: Callable[[Exception], Outcome] | None
+    retry_after: Callable[[Exception, float], float | None] | None
+    retry_result: Callable[[object], bool] | None
+    # </hooks>
+    # <budget>
+    budget: RetryBudget | None
+    # </budget>
+    # <listeners>
+    listener: Listener | None
+    # </listeners>
 
     def __init__(
         self,
+        operation: object,
         operation_name: str,
-        max_retries: int = 3,
-        base_delay: float = 5,
-        jitter_factor: float = 0.3,
-        retriable_exceptions: type[Exception] | tuple[type[Exception], ...] = _ANY,
-        *,
-        raise_on_failure: bool = False,
-        metrics_logger: MetricsLogger | None = None,
-        # <breaker>
-        circuit_breaker: CircuitBreaker | None = None,
-        breaker_scope: BreakerScope = "attempt",
-        # </breaker>
-        # <deadline>
-        wall: Callable[[], float] | None = None,
-        timeout: float | None = None,
-        context: LambdaContext | None = None,
-        reserve: float = 0.5,
-        min_attempt: float = 0.0,
-        # </deadline>
-        # <jitter>
-        jitter: str | Callable[[RandomSource, float, float], float] = "proportional",
-        max_delay: float | None = None,
-        # </jitter>
-        # <hooks>
-        is_retriable: Callable[[Exception], bool] | None = None,
-        classify: Callable[[Exception], Outcome] | None = None,
-        retry_after: Callable[[Exception, float], float | None] | None = None,
-        retry_result: Callable[[object], bool] | None = None,
-        # </hooks>
-        # <budget>
-        budget: RetryBudget | None = None,
-        # </budget>
-        # <listeners>
-        listener: Listener | None = None,
-        # </listeners>
-        clock: Callable[[], float] | None = None,
-        sleep: Callable[[float], object] | None = None,
-        rng: RandomSource | None = None,
+        options: dict[str, Any],
+        *values: object,
     ) -> None:
-        """Refuse what would otherwise show only when the first attempt fails."""
-        if not isinstance(operation_name, str):
-            raise TypeError(f"operation_name must be a str, not {type(operation_name).__name__}")
-        _check_count("max_retries", max_retries)
-        _check("base_delay", base_delay)
-        _check("jitter_factor", jitter_factor)
-        classes = (
-            retriable_exceptions
-            if isinstance(retriable_exceptions, tuple)
-            else (retriable_exceptions,)
-        )
-        for item in classes:
+        """Refuse what would otherwise show only when the first attempt fails.
+
+        Args:
+            operation: What is attempted.
+            operation_name: Its name.
+            options: What the caller gave by name.
+            *values: What the caller gave by place: the first of the options.
+        """
+        _check("operation", operation, _FUNCTION)
+        _check("operation_name", operation_name, _STR)
+        given = dict(zip(_RETRY_OPTIONS, values), **options)  # noqa: B905
+        _configure(self, _RETRY_OPTIONS, given)
+        classes = self.retriable_exceptions
+        for item in classes if isinstance(classes, tuple) else (classes,):
             if not (isinstance(item, type) and issubclass(item, Exception)):
                 raise TypeError(
-                    "retriable_exceptions must be a subclass of Exception or a tuple of them, but "
-                    f"it holds {item!r} (KeyboardInterrupt, SystemExit and other exceptions that "
-                    "are not an Exception are never retried)"
+                    "retriable_exceptions must be a subclass of Exception or a tuple of them, not "
+                    f"{item!r}, which is never retried"
                 )
-        if len(_CHECKED) < _MOST_CHECKED:
-            _CHECKED.add(retriable_exceptions)
-        _check_callable("clock", clock)
-        _check_callable("sleep", sleep)
-        self.operation_name = operation_name
-        self.max_retries = max_retries
-        self.base_delay = base_delay
-        self.jitter_factor = jitter_factor
-        self.retriable = classes
-        self.raise_on_failure = raise_on_failure
-        self.metrics_logger = metrics_logger
-        self.clock = time.monotonic if clock is None else clock
-        self.sleep: Callable[[float], Any] = time.sleep if sleep is None else sleep
-        # Draws from the operating system: execution environments that were restored from one
-        # snapshot would share the state of a seeded generator.
-        self.rng: RandomSource = random.SystemRandom() if rng is None else rng
-        self.attempt = 0
+        if len(_CHECKED) < 64:  # noqa: PLR2004
+            _CHECKED.add(classes)
+        self.label = operation_name
+        self.tries = 0
         self.started = self.clock()
-        self.error: Exception | None = None
-        self.reason = ""
+        self.last_error: Any = None  # how the last attempt failed
         # <breaker>
-        if circuit_breaker is not None and not isinstance(circuit_breaker, CircuitBreaker):
-            raise TypeError(
-                f"circuit_breaker must be a CircuitBreaker, not {type(circuit_breaker).__name__}: "
-                "to retry without one, call retry_with_backoff"
-            )
-        if breaker_scope not in ("call", "attempt"):
-            raise ValueError(f'breaker_scope must be "call" or "attempt", not {breaker_scope!r}')
-        self.breaker = circuit_breaker
-        self.per_attempt = breaker_scope == "attempt"
+        if self.breaker_scope not in _SCOPES:
+            raise ValueError(f"breaker_scope must be one of {_SCOPES}, not {self.breaker_scope!r}")
         self.permit: _Permit | None = None  # held, and still to be settled, while it is not None
         # </breaker>
         # <deadline>
-        if timeout is not None:
-            _check("timeout", timeout, above=True)
-        _check("reserve", reserve)
-        _check("min_attempt", min_attempt)
-        if context is not None:
-            _check_callable(
-                "context.get_remaining_time_in_millis",
-                getattr(context, "get_remaining_time_in_millis", "missing"),
-            )
-        self.wall = time.time if wall is None else wall
-        self.timeout = timeout
-        self.context = context
-        self.reserve = reserve
-        self.min_attempt = min_attempt
+        if self.context is not None:
+            name = "get_remaining_time_in_millis"
+            _check(f"context.{name}", getattr(self.context, name, None), _FUNCTION)
         self.since: _Instant = (self.started, self.wall())
         # </deadline>
         # <jitter>
-        if jitter not in _JITTERS and not callable(jitter):
-            raise ValueError(f"jitter must be one of {_JITTERS} or callable, not {jitter!r}")
-        if max_delay is not None:
-            _check("max_delay", max_delay)
-        self.jitter = jitter
-        self.limit = _YEAR if max_delay is None else min(max_delay, _YEAR)
-        self.previous = float(base_delay)
+        if self.jitter not in _JITTERS and not callable(self.jitter):
+            raise ValueError(f"jitter must be one of {_JITTERS} or callable, not {self.jitter!r}")
+        self.previous = float(self.base_delay)
         # </jitter>
-        # <hooks>
-        _check_callable("is_retriable", is_retriable)
-        _check_callable("classify", classify)
-        _check_callable("retry_after", retry_after)
-        _check_callable("retry_result", retry_result)
-        self.is_retriable = is_retriable
-        self.classify = classify
-        self.retry_after = retry_after
-        self.retry_result = retry_result
-        # </hooks>
-        # <budget>
-        if budget is not None and not isinstance(budget, RetryBudget):
-            raise TypeError(f"budget must be a RetryBudget, not {type(budget).__name__}")
-        self.budget = budget
-        # </budget>
-        # <listeners>
-        _check_callable("listener", listener)
-        self.listener = listener
-        # </listeners>
 
     # <deadline>
     def remaining(self) -> float:
@@ -1707,38 +1693,49 @@ class _Attempts:
         return left
 
     # </deadline>
-    def admit(self) -> bool:
+    def may_begin(self) -> bool:
         """Tell whether the next attempt may begin."""
         # <deadline>
-        if self.attempt and self.remaining() <= self.min_attempt:
-            self.reason = "the deadline has passed"
-            return False
+        if self.tries and self.remaining() <= self.min_attempt:
+            return self.give_up("the deadline has passed")
         # </deadline>
         # <breaker>
-        if self.breaker is not None and self.permit is None:
-            lease = None
+        breaker = self.circuit_breaker
+        if breaker and not self.permit:
             # <deadline>
+            lease = _YEAR
             if self.context is not None:
                 # A second of grace: the result of a probe may come while the function is stopped.
                 lease = max(0.0, self.remaining() + self.reserve) + 1.0
             # </deadline>
-            self.permit = self.breaker._acquire(lease, retry=self.attempt > 0)
-            if self.permit is None:
-                self.reason = _CIRCUIT_OPEN
+            self.permit = breaker._acquire(
+                # <deadline>
+                lease,
+                # </deadline>
+                # <control>
+                retry=self.tries > 0,
+                # </control>
+            )
+            if not self.permit:
+                if self.last_error is not None:
+                    return self.give_up(_CIRCUIT_OPEN)
+                self.last_error = CircuitOpenError(breaker.name or self.label, breaker.retry_after)
+                _LOG.info("%s: not called: %s", self.label, self.last_error)
                 return False
         # </breaker>
-        self.attempt += 1
-        if self.attempt > 1:
-            _emit_metric(self.metrics_logger, "RetryAttempt", self.operation_name)
+        self.tries += 1
+        if self.tries > 1:
+            self.count("RetryAttempt")
         return True
 
-    def accept(self, value: object) -> Exception | None:
-        """Take what the operation returned; an error if it is to be tried again."""
-        if value.__class__ not in _PLAIN and _is_pending(value):
-            raise _pending_error(self.operation_name, value)
+    def accept(self, answer: object) -> bool:
+        """Take what the operation returned; False if it is to be tried again."""
+        if answer.__class__ not in _PLAIN:
+            _refuse_pending(self.label, answer)
         # <hooks>
-        if self.retry_result is not None and self.retry_result(value):
-            return ResultRejectedError(value)
+        if self.retry_result is not None and self.retry_result(answer):
+            self.last_error = ResultRejectedError(answer)
+            return False
         # </hooks>
         # <breaker>
         self.settle("success")
@@ -1747,112 +1744,102 @@ class _Attempts:
         if self.budget is not None:
             self.budget.deposit()
         # </budget>
-        return None
+        return True
 
     # <breaker>
     def settle(self, outcome: str) -> None:
-        """Turn in the permit that is held."""
+        """Turn in the permit that is held, if there is one."""
         permit, self.permit = self.permit, None
-        if self.breaker is not None and permit is not None:
-            self.breaker._settle("failure" if outcome == "throttle" else outcome, permit)
+        if permit:
+            self.circuit_breaker._advance(outcome, permit)
 
     # </breaker>
-    def failed(self, error: Exception) -> float | None:
+    def plan(self) -> float | None:
         """Return the seconds to wait after a failed attempt, or None to give up."""
-        self.error = error
-        outcome, reason = self.judge(error)
+        error = self.last_error
+        outcome, reason = "failure", ""
+        if getattr(error, "is_retriable", None) is False:
+            outcome, reason = "ignore", _NOT_RETRIABLE
+        # <hooks>
+        elif self.classify is not None:
+            outcome = _classified(self.classify, error)
+            reason = "" if outcome == "failure" else _NOT_RETRIABLE
+        if not reason and self.is_retriable is not None and not self.is_retriable(error):
+            reason = _NOT_RETRIABLE
+            if self.classify is None:
+                outcome = "ignore"
+        # </hooks>
+        if not reason and self.tries >= self.max_retries:
+            reason = _EXHAUSTED
         # <breaker>
-        breaker = self.breaker
-        if breaker is not None:
-            enforced = True
-            # <control>
-            enforced = breaker.mode != "metrics-only"
-            # </control>
-            if not reason and enforced and self.permit is not None and self.permit[1]:
-                reason = "a probe is not retried"
-            if reason or self.per_attempt:
+        breaker, permit = self.circuit_breaker, self.permit
+        if breaker:
+            probing = permit and permit[1]
+            guarded = self.breaker_scope == "attempt"
+            if guarded:
                 self.settle(outcome)
-            open_now = self.per_attempt
             # <control>
-            open_now = enforced and (open_now or breaker.mode == "retries-only")
+            probing = probing and breaker.mode != "metrics-only"
+            guarded = breaker.mode == "retries-only" or (guarded and breaker.mode == "enforce")
             # </control>
-            if not reason and open_now and breaker.state != _CLOSED:
+            if not reason and probing:
+                reason = "a probe is not retried"
+            elif not reason and guarded and breaker.state != _CLOSED:
                 reason = _CIRCUIT_OPEN
         # </breaker>
         delay = 0.0
         if not reason:
-            delay, reason = self.plan(error)
-        # <breaker>
+            draw = (self.rng or _RANDOM).random()
+            delay = _backoff_delay(self.tries, self.base_delay, self.jitter_factor, draw)
+            # <budget|deadline|hooks|jitter>
+            delay, reason = self.adjust(delay, draw, error)
+            # </budget|deadline|hooks|jitter>
         if reason:
+            # <breaker>
             self.settle(outcome)
-        # </breaker>
-        self.reason = reason
-        if reason:
+            # </breaker>
+            self.give_up(reason)
             return None
         _LOG.warning(
             "%s: attempt %d of %d failed, the next is in %.3f s: %r",
-            self.operation_name,
-            self.attempt,
+            self.label,
+            self.tries,
             self.max_retries,
             delay,
             error,
         )
         # <listeners>
-        retry = {"event": "retry", "name": self.operation_name, "attempt": self.attempt}
+        retry = {"event": "retry", "name": self.label, "attempt": self.tries}
         _notify(self.listener, {**retry, "delay": delay, "error": repr(error)})
         # </listeners>
         return delay
 
-    def judge(self, error: Exception) -> tuple[str, str]:
-        """Return what a failed attempt says of the dependency, and why to stop ("" to go on)."""
-        if getattr(error, "is_retriable", None) is False:
-            return "ignore", _NOT_RETRIABLE
-        outcome = "failure"
-        # <hooks>
-        hook = self.is_retriable
-        if self.classify is not None:
-            outcome = self.classify(error)
-            if outcome not in ("success", "failure", "throttle", "ignore"):
-                raise ValueError(
-                    'classify must return "success", "failure", "throttle" or "ignore", not '
-                    f"{outcome!r}"
-                )
-            if outcome in ("success", "ignore"):
-                return outcome, _NOT_RETRIABLE
-        if hook is not None and not hook(error):
-            return "ignore" if self.classify is None else outcome, _NOT_RETRIABLE
-        # </hooks>
-        return outcome, _EXHAUSTED if self.attempt >= self.max_retries else ""
-
-    def plan(self, error: Exception) -> tuple[float, str]:
+    # <budget|deadline|hooks|jitter>
+    def adjust(self, delay: float, draw: float, error: Exception) -> tuple[float, str]:
         """Return the seconds to wait for the next attempt, and why there is none after all."""
-        limit = _YEAR
         # <jitter>
-        limit = self.limit
-        # </jitter>
-        draw = self.rng.random()
-        delay = _backoff_delay(self.attempt, self.base_delay, self.jitter_factor, draw, limit)
-        # <jitter>
-        cap = _backoff_delay(self.attempt, self.base_delay, 0, draw, limit)
+        limit = _YEAR if self.max_delay is None else min(self.max_delay, _YEAR)
+        cap = min(_backoff_delay(self.tries, self.base_delay, 0, draw), limit)
         if callable(self.jitter):
-            delay = self.jitter(self.rng, cap, self.previous)
-            _check("the delay that jitter returned", delay)
+            delay = self.jitter(self.rng or _RANDOM, cap, self.previous)
+            _check("the delay that jitter returned", delay, _NUMBER)
             delay = min(delay, _YEAR)
-        elif self.jitter == "full":
-            delay = cap * draw
-        elif self.jitter == "equal":
-            delay = cap / 2 + cap / 2 * draw
-        elif self.jitter == "decorrelated":
-            delay = min(limit, self.base_delay + draw * max(0, self.previous * 3 - self.base_delay))
-        elif self.jitter == "none":
-            delay = cap
+        else:
+            longest = max(0, self.previous * 3 - self.base_delay)
+            delay = {
+                "proportional": min(cap + cap * (self.jitter_factor * draw), _YEAR),
+                "full": cap * draw,
+                "equal": cap / 2 + cap / 2 * draw,
+                "decorrelated": min(limit, self.base_delay + draw * longest),
+                "none": cap,
+            }[self.jitter]
         self.previous = delay
         # </jitter>
         # <hooks>
         if self.retry_after is not None:
             asked = self.retry_after(error, delay)
             if asked is not None:
-                _check("the delay that retry_after returned", asked)
+                _check("the delay that retry_after returned", asked, _NUMBER)
                 delay = min(asked, _YEAR)
         # </hooks>
         # <deadline>
@@ -1865,80 +1852,158 @@ class _Attempts:
         # </budget>
         return delay, ""
 
-    def end(self) -> object:
-        """Return what to return for a call that did not succeed, or raise its last error."""
-        error = self.error
-        try:
-            # <breaker>
-            if error is None and self.breaker is not None:  # refused before the first attempt
-                error = self.breaker._open_error(self.operation_name)
-                _LOG.info("%s: not called: %s", self.operation_name, error)
-                if self.raise_on_failure:
-                    raise error
-                return None
-            # </breaker>
-            elapsed = self.clock() - self.started
-            summary = (
-                f"{self.operation_name}: gave up after {self.attempt} of {self.max_retries} "
-                f"attempts in {elapsed:.3f} s: {self.reason}"
-            )
-            _LOG.error("%s: %r", summary, error)
-            # <listeners>
-            given_up = {"event": "exhausted", "name": self.operation_name, "reason": self.reason}
-            _notify(self.listener, {**given_up, "attempts": self.attempt, "elapsed": elapsed})
-            # </listeners>
-            if self.reason == _EXHAUSTED:
-                _emit_metric(self.metrics_logger, "RetryExhausted", self.operation_name)
-            if self.raise_on_failure and error is not None:
-                # <python310>
-                if not hasattr(error, "add_note"):  # before Python 3.11
-                    raise error
-                # </python310>
-                error.add_note(summary)  # type: ignore[attr-defined, unused-ignore]
-                raise error
-            return None
-        finally:
-            error = None  # its traceback holds this frame: a cycle
+    # </budget|deadline|hooks|jitter>
+    def count(self, metric: str) -> None:
+        """Count one, and publish it at once: a later invocation may never come."""
+        metrics = self.metrics_logger
+        if metrics is not None:
+            try:
+                metrics.add_dimension(name="Operation", value=self.label)
+                metrics.add_metric(name=metric, unit="Count", value=1)
+                metrics.flush()
+            except Exception:
+                _LOG.warning("metric %s of %s was not emitted", metric, self.label, exc_info=True)
 
-    def close(self) -> None:
+    def give_up(self, reason: str) -> bool:
+        """Tell of it; return False."""
+        elapsed = self.clock() - self.started
+        summary = (
+            f"{self.label}: gave up after {self.tries} of {self.max_retries} attempts "
+            f"in {elapsed:.3f} s: {reason}"
+        )
+        _LOG.error("%s: %r", summary, self.last_error)
+        # <listeners>
+        given_up = {"event": "exhausted", "name": self.label, "reason": reason}
+        _notify(self.listener, {**given_up, "attempts": self.tries, "elapsed": elapsed})
+        # </listeners>
+        if reason == _EXHAUSTED:
+            self.count("RetryExhausted")
+        # <python310>
+        if not hasattr(self.last_error, "add_note"):  # before Python 3.11
+            return False
+        # </python310>
+        if self.raise_on_failure:
+            self.last_error.add_note(summary)
+        return False
+
+    def finish(self) -> None:
         """Give back what is held, on whichever way out."""
-        self.error = None  # its traceback holds a frame that holds this object
+        self.last_error = None  # its traceback holds a frame that holds this object: a cycle
         # <breaker>
         # An error that is not retriable, an interrupt, a cancellation.
         self.settle("ignore")
         # </breaker>
 
 
-def _run(attempts: _Attempts, operation: Callable[[], T], error: Exception | None = None) -> T:
+def _retry(
+    operation: Callable[[], T],
+    operation_name: str,
+    options: Any,  # noqa: ANN401
+    max_retries: int,
+    base_delay: float,
+    jitter_factor: float,
+    retriable: type[Exception] | tuple[type[Exception], ...],
+    raises: bool,
+    # <breaker>
+    breaker: Any = None,  # noqa: ANN401
+    scope: str = "call",
+    # </breaker>
+) -> T | None:
     """Attempt the operation until it succeeds or there is a reason to stop.
 
-    Args:
-        attempts: What decides.
-        operation: What is attempted.
-        error: How a first attempt ended that was made already.
+    A first attempt without options is made as plainly as can be; what it needs if it fails is made
+    then.
     """
-    try:
-        while error is not None or attempts.admit():
-            if error is None:
-                try:
-                    value = operation()
-                except Exception as caught:
-                    if not isinstance(caught, attempts.retriable):
-                        raise
-                    error = caught
-                else:
-                    error = attempts.accept(value)
-                    if error is None:
-                        return value
-            delay = attempts.failed(error)
-            error = None
-            if delay is None:
-                break
-            attempts.sleep(delay)
-        return attempts.end()  # type: ignore[return-value]
-    finally:
+    error = None
+    plain = not options
+    # <breaker>
+    circuit: Any = None  # through which the plain attempt goes
+    if breaker is not None:
+        circuit = breaker.__class__ is CircuitBreaker and breaker._circuit
+        if (
+            circuit
+            and not circuit.clean
+            # <control|store>
+            and breaker._alone
+            # </control|store>
+            and (seconds := breaker.retry_after)
+        ):
+            # What follows would do it too, at ten times the cost.
+            _LOG.info("%s: not called: the circuit is open", operation_name)
+            if raises:
+                raise CircuitOpenError(breaker.name or operation_name, seconds)
+            return None
+        plain = plain and circuit and circuit.clean and scope in _SCOPES
+        # <store|windows>
+        plain = plain and breaker._plain
+        # </store|windows>
+    # </breaker>
+    started = _monotonic()
+    if (
+        plain
+        # As the kinds of the options say it.
+        and operation_name.__class__ is str
+        and max_retries.__class__ is int
+        and base_delay.__class__ in _NUMBERS
+        and jitter_factor.__class__ in _NUMBERS
+        and 0 <= base_delay <= _LARGEST >= jitter_factor >= 0 < max_retries
+        and (retriable is _ANY or (retriable.__class__ is tuple and retriable in _CHECKED))
+    ):
+        try:
+            value = operation()
+        except retriable as caught:
+            error = caught
+        else:
+            if value.__class__ not in _PLAIN:
+                _refuse_pending(operation_name, value)
+            # <breaker>
+            if circuit and breaker._circuit is not circuit:  # type: ignore[union-attr, unused-ignore]
+                breaker._advance("success", (circuit.generation, 0))  # type: ignore[union-attr, unused-ignore]
+            # </breaker>
+            return value
+    attempts = _Attempts(
+        operation,
+        operation_name,
+        options,
+        max_retries,
+        base_delay,
+        jitter_factor,
+        retriable,
+        raises,
+        # <breaker>
+        breaker,
+        scope,
+        # </breaker>
+    )
+    if error is not None:
+        attempts.last_error = error
+        attempts.tries = 1
+        attempts.started = started
+        # <breaker>
+        attempts.permit = circuit and (circuit.generation, 0)
+        # </breaker>
         error = None  # its traceback holds this frame: a cycle
-        attempts.close()
+    try:
+        while True:
+            if attempts.last_error is not None:
+                delay = attempts.plan()
+                if delay is None:
+                    break
+                attempts.sleep(delay)
+            if not attempts.may_begin():
+                break
+            try:
+                value = operation()
+            except attempts.retriable_exceptions as caught:
+                attempts.last_error = caught
+            else:
+                if attempts.accept(value):
+                    return value
+        if attempts.raise_on_failure:
+            raise attempts.last_error  # type: ignore[misc, unused-ignore]
+        return None
+    finally:
+        attempts.finish()
 
 
 if TYPE_CHECKING:
@@ -2039,56 +2104,16 @@ def retry_with_backoff(
         BaseException: What the operation raised, if it is not one of `retriable_exceptions`;
             KeyboardInterrupt, SystemExit and asyncio.CancelledError are never retried.
     """
-    if (
-        options
-        or not callable(operation)
-        or operation_name.__class__ is not str
-        or max_retries.__class__ is not int
-        or max_retries < 1
-        or base_delay.__class__ not in _NUMBERS
-        or not 0 <= base_delay <= _YEAR
-        or jitter_factor.__class__ not in _NUMBERS
-        or not 0 <= jitter_factor <= _YEAR
-        or (
-            retriable_exceptions is not _ANY
-            and not (retriable_exceptions.__class__ is tuple and retriable_exceptions in _CHECKED)
-        )
-    ):
-        _check_operation(operation)
-        attempts = _Attempts(
-            operation_name,
-            max_retries,
-            base_delay,
-            jitter_factor,
-            retriable_exceptions,
-            raise_on_failure=raise_on_failure,
-            **options,
-        )
-        return _run(attempts, operation)
-    # The first attempt is made as plainly as can be; what it needs if it fails is made then.
-    started = _monotonic()
-    try:
-        value = operation()
-        if value.__class__ in _PLAIN or not _is_pending(value):
-            return value
-    except retriable_exceptions as caught:
-        attempts = _Attempts(
-            operation_name,
-            max_retries,
-            base_delay,
-            jitter_factor,
-            retriable_exceptions,
-            raise_on_failure=raise_on_failure,
-        )
-        attempts.attempt = 1
-        attempts.started = started
-        error = caught
-    else:
-        raise _pending_error(operation_name, value)
-    try:
-        return _run(attempts, operation, error)
-    finally:
-        del error  # its traceback holds this frame: a cycle
+    return _retry(
+        operation,
+        operation_name,
+        options,
+        max_retries,
+        base_delay,
+        jitter_factor,
+        retriable_exceptions,
+        raise_on_failure,
+    )
 
 
 # <breaker>
@@ -2139,10 +2164,10 @@ def retry_with_circuit_breaker(
 ) -> T | None:
     """Do as `retry_with_backoff` does, behind a circuit breaker.
 
-    While the circuit refuses calls the operation is not called and nothing is waited for. A probe
-    of a half-open circuit is attempted once only. An error that is not retriable says nothing about
-    the health of the dependency, so the breaker ignores it; so are interrupts, cancellations and
-    awaitables.
+    While the circuit is open the operation is not called, nothing is waited for, and the other
+    arguments are not looked at. A probe of a half-open circuit is attempted once only. An error
+    that is not retriable says nothing about the health of the dependency, so the breaker ignores
+    it; so are interrupts, cancellations and awaitables.
 
     Args:
         operation: As for `retry_with_backoff`.
@@ -2168,76 +2193,20 @@ def retry_with_circuit_breaker(
         ValueError: As for `retry_with_backoff`, or `breaker_scope` is unknown.
         BaseException: As for `retry_with_backoff`.
     """
-    fits = (
-        not options
-        and circuit_breaker.__class__ is CircuitBreaker
-        and callable(operation)
-        and operation_name.__class__ is str
-        and max_retries.__class__ is int
-        and max_retries >= 1
-        and base_delay.__class__ in _NUMBERS
-        and 0 <= base_delay <= _YEAR
-        and jitter_factor.__class__ in _NUMBERS
-        and 0 <= jitter_factor <= _YEAR
-        and (
-            retriable_exceptions is _ANY
-            or (retriable_exceptions.__class__ is tuple and retriable_exceptions in _CHECKED)
-        )
-        and (breaker_scope == "call" or breaker_scope == "attempt")  # noqa: PLR1714
+    if circuit_breaker is None:
+        _check("circuit_breaker", circuit_breaker, _BREAKER)
+    return _retry(
+        operation,
+        operation_name,
+        options,
+        max_retries,
+        base_delay,
+        jitter_factor,
+        retriable_exceptions,
+        raise_on_failure,
+        circuit_breaker,
+        breaker_scope,
     )
-    if not (fits and circuit_breaker._plain and (circuit := circuit_breaker._circuit).clean):
-        if fits and circuit_breaker._refuses():
-            _LOG.info("%s: not called: the circuit is open", operation_name)
-            if raise_on_failure:
-                raise circuit_breaker._open_error(operation_name)
-            return None
-        _check_operation(operation)
-        if circuit_breaker is None:
-            raise TypeError(
-                "circuit_breaker must be a CircuitBreaker, not None: to retry without one, call "
-                "retry_with_backoff"
-            )
-        attempts = _Attempts(
-            operation_name,
-            max_retries,
-            base_delay,
-            jitter_factor,
-            retriable_exceptions,
-            raise_on_failure=raise_on_failure,
-            circuit_breaker=circuit_breaker,
-            breaker_scope=breaker_scope,
-            **options,
-        )
-        return _run(attempts, operation)
-    # As in retry_with_backoff. The permit is that of a closed circuit without failures.
-    started = _monotonic()
-    try:
-        value = operation()
-        if value.__class__ in _PLAIN or not _is_pending(value):
-            if circuit_breaker._circuit is not circuit:
-                circuit_breaker._settle("success", (circuit.generation, 0, started))
-            return value
-    except retriable_exceptions as caught:
-        attempts = _Attempts(
-            operation_name,
-            max_retries,
-            base_delay,
-            jitter_factor,
-            retriable_exceptions,
-            raise_on_failure=raise_on_failure,
-            circuit_breaker=circuit_breaker,
-            breaker_scope=breaker_scope,
-        )
-        attempts.attempt = 1
-        attempts.started = started
-        attempts.permit = (circuit.generation, 0, started)
-        error = caught
-    else:
-        raise _pending_error(operation_name, value)
-    try:
-        return _run(attempts, operation, error)
-    finally:
-        del error  # its traceback holds this frame: a cycle
 
 
 # </breaker>
@@ -2264,8 +2233,12 @@ def retry_call(
         ValueError: As for `retry_with_backoff`.
         BaseException: The last error of the operation, unchanged but for a note.
     """
-    _check_operation(operation)
-    return _run(_Attempts(operation_name, raise_on_failure=True, **options), operation)
+    given: Any = options
+    # <breaker>
+    given = {"breaker_scope": "attempt", **options}
+    # </breaker>
+    value: T = retry_with_backoff(operation, operation_name, raise_on_failure=True, **given)
+    return value
 
 
 def retriable(
@@ -2279,10 +2252,10 @@ def retriable(
     """
     import functools  # noqa: PLC0415
 
-    _Attempts(operation_name or "operation", **options)
+    _Attempts(len, operation_name or "operation", {**options})
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        _check_operation(function)
+        _check("function", function, _FUNCTION)
         name: str = operation_name or str(getattr(function, "__qualname__", "operation"))
         # <async>
         if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
@@ -2334,41 +2307,34 @@ async def async_retry_call(
     """
     import asyncio  # noqa: PLC0415
 
-    _check_operation(operation)
-    attempts = _Attempts(operation_name, raise_on_failure=True, **options)
-    sleep = attempts.sleep
-    if options.get("sleep") is None:
-        sleep = asyncio.sleep
-    error: Exception | None = None
+    given: Any = {"sleep": asyncio.sleep, "raise_on_failure": True, **options}
+    # <breaker>
+    given = {"breaker_scope": "attempt", **given}
+    # </breaker>
+    attempts = _Attempts(operation, operation_name, given)
     try:
-        while attempts.admit():
+        while attempts.may_begin():
             try:
                 pending = operation()
-                if not hasattr(type(pending), "__await__"):
-                    break
-                value = await pending
-            except Exception as caught:
-                if not isinstance(caught, attempts.retriable):
-                    raise
-                error = caught
+                awaitable = hasattr(type(pending), "__await__")
+                value = await pending if awaitable else pending
+            except attempts.retriable_exceptions as error:
+                attempts.last_error = error
             else:
-                error = attempts.accept(value)
-                if error is None:
-                    return value
-            delay = attempts.failed(error)
-            error = None
+                if not awaitable:
+                    raise TypeError(
+                        f"operation {operation_name!r} returned {type(pending).__name__}, not an "
+                        "awaitable: pass an async function, or call retry_call"
+                    )
+                if attempts.accept(value):
+                    return value  # type: ignore[return-value]
+            delay = attempts.plan()
             if delay is None:
-                return attempts.end()  # type: ignore[return-value]
-            await sleep(delay)
-        else:
-            return attempts.end()  # type: ignore[return-value]
+                break
+            await attempts.sleep(delay)
+        raise attempts.last_error
     finally:
-        error = None  # its traceback holds this frame: a cycle
-        attempts.close()
-    raise TypeError(
-        f"operation {operation_name!r} returned {type(pending).__name__}, not an awaitable: pass "
-        "an async function, or call retry_call for a synchronous one"
-    )
+        attempts.finish()
 
 
 # </async>

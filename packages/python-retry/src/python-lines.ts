@@ -186,7 +186,10 @@ export function writeCompactly(original: readonly LogicalLine[]): string {
   let text = '';
   let last: { depth: number; isSimple: boolean; opens: boolean } | undefined;
   lines.forEach((line, index) => {
-    const written = joinTokens(joinStrings(dropTrailingCommas(line.tokens)));
+    const shorter = withoutInnerBrackets(
+      withoutBrackets(dropTrailingCommas(withoutNone(line.tokens))),
+    );
+    const written = joinTokens(joinStrings(shorter.map(withShortNumber)));
     const first = line.tokens[0]?.text ?? '';
     const isSimple = !BLOCKS.has(first) && first !== '@';
     const isSequel = last?.isSimple && isSimple && last.depth === line.depth;
@@ -246,6 +249,66 @@ function dropTrailingCommas(tokens: readonly Token[]): Token[] {
     }
     return true;
   });
+}
+
+/** Writes `return` for `return None`. */
+function withoutNone(tokens: readonly Token[]): readonly Token[] {
+  const isNone = tokens.length === 2 && tokens[0]?.text === 'return' && tokens[1]?.text === 'None';
+  return isNone ? tokens.slice(0, 1) : tokens;
+}
+
+/** Leaves out brackets around all that is assigned or returned, and around a whole condition. */
+function withoutBrackets(tokens: readonly Token[]): readonly Token[] {
+  let depth = 0;
+  const depths = tokens.map(({ text }) => {
+    depth += '([{'.includes(text) ? 1 : ')]}'.includes(text) ? -1 : 0;
+    return depth;
+  });
+  const before = tokens.findLastIndex(({ text }, place) => text === '=' && depths[place] === 0);
+  const isCondition = ['if', 'elif', 'while'].includes(tokens[0]?.text ?? '');
+  const start = isCondition || tokens[0]?.text === 'return' ? 1 : before + 1;
+  const end = tokens.length - (isCondition ? 2 : 1);
+  const inner = tokens.slice(start + 1, end);
+  const isWhole =
+    depths.indexOf(0, start) === end && (!isCondition || tokens[end + 1]?.text === ':');
+  const isNeeded = inner.some(
+    ({ text }, place) =>
+      depths[start + 1 + place] === 1 && [':=', 'for', 'yield', '*'].includes(text),
+  );
+  return start > 0 && tokens[start]?.text === '(' && inner.length > 0 && isWhole && !isNeeded
+    ? [...tokens.slice(0, start), ...inner, ...tokens.slice(end + 1)]
+    : tokens;
+}
+
+/** Leaves out the brackets of `one or (two and three)`: `and` binds before `or`. */
+function withoutInnerBrackets(tokens: readonly Token[]): readonly Token[] {
+  const superfluous = new Set<number>();
+  const open: { readonly place: number; isChain: boolean }[] = [];
+  tokens.forEach(({ text }, place) => {
+    if ('([{'.includes(text)) {
+      open.push({ place, isChain: text === '(' && tokens[place - 1]?.text === 'or' });
+    } else if (')]}'.includes(text)) {
+      const last = open.pop();
+      if (last?.isChain && [')', ':', 'or', undefined].includes(tokens[place + 1]?.text)) {
+        superfluous.add(last.place).add(place);
+      }
+    } else if ([',', ':=', 'for', 'if', 'lambda', 'or', 'yield'].includes(text)) {
+      const last = open.at(-1);
+      if (last) {
+        last.isChain = false;
+      }
+    }
+  });
+  return tokens.filter((_, place) => !superfluous.has(place));
+}
+
+/** Writes a decimal number without underscores, and without a zero before or behind the point. */
+function withShortNumber(token: Token): Token {
+  if (token.kind !== 'number' || !/^[\d_]+(?:\.\d+)?$/.test(token.text)) {
+    return token;
+  }
+  const plain = token.text.replace(/_/g, '');
+  return { ...token, text: plain.replace(/\.0$/, '.').replace(/^0\.(?=\d)/, '.') };
 }
 
 const SIMPLE_STRING = /^(f?)"([^"\\]*)"$/;

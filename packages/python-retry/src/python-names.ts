@@ -2,15 +2,18 @@ import type { LogicalLine, Token } from './python-lines';
 
 /**
  * Gives short names to what nobody outside the module can name: what begins with an underscore, the
- * attributes of private classes, and the local variables of functions. Names of other attributes, of
- * keyword arguments and of the parameters of public functions stay.
+ * attributes and fields of private classes, and the local variables of functions. Names of other
+ * attributes, of other keyword arguments and of the parameters of public functions stay.
  */
 export function withShortNames(lines: readonly LogicalLine[]): LogicalLine[] {
   const units = functionsOf(lines);
   const facts = { globals: globalsOf(lines), keywords: keywordsOf(lines) };
   const attributes = privateAttributes(lines);
-  const privates = privateNames(lines, attributes);
-  const renamed = lines.map((line) => renamePrivates(line, privates, attributes));
+  const indices = linesOfPrivateClasses(lines);
+  const inside = new Set(lines.filter((_, index) => indices.has(index)));
+  const members: Members = { attributes, fields: privateFields(lines, inside), inside };
+  const privates = privateNames(lines, members);
+  const renamed = lines.map((line) => renamePrivates(line, privates, members));
   for (const unit of units) {
     const locals = localNames(lines.slice(unit.start, unit.end), unit, facts);
     for (let index = unit.start; index < unit.end; index += 1) {
@@ -54,8 +57,7 @@ function functionsOf(lines: readonly LogicalLine[]): FunctionUnit[] {
       const after = lines.findIndex(({ depth }, index) => index > start && depth <= line.depth);
       const end = after < 0 ? lines.length : after;
       const name = definedName(line);
-      // A special method may be called by keyword, as __init__ is.
-      const isPublic = !isPrivate(name) && (!isPrivate(className) || name.startsWith('__'));
+      const isPublic = !isPrivate(name) && !isPrivate(className);
       units.push({ start, end, isPublic });
       start = end - 1;
     }
@@ -108,6 +110,30 @@ function keywordPlaces(line: LogicalLine): Set<number> {
   return places;
 }
 
+/** What short names may be given to beside what begins with an underscore. */
+interface Members {
+  readonly attributes: ReadonlySet<string>;
+  readonly fields: ReadonlySet<string>;
+  /** The lines in the bodies of private classes. */
+  readonly inside: ReadonlySet<LogicalLine>;
+}
+
+/** Where in a line the name of a member stands, not that of a variable. */
+function memberPlaces(line: LogicalLine, { attributes, fields, inside }: Members): Set<number> {
+  const keywords = keywordPlaces(line);
+  const places = new Set<number>();
+  line.tokens.forEach(({ text }, place) => {
+    const isAttribute = ['.', 'def'].includes(textAt(line.tokens, place - 1));
+    const isTarget =
+      inside.has(line) && line.depth === 1 && place === 0 && textAt(line.tokens, 1) === '=';
+    const isField = fields.has(text) && (isAttribute || isTarget || keywords.has(place));
+    if (isField || (attributes.has(text) && isAttribute)) {
+      places.add(place);
+    }
+  });
+  return places;
+}
+
 interface Parameter {
   readonly name: string;
   /** '', '*' or '**'. */
@@ -140,6 +166,10 @@ function boundNames({ tokens }: LogicalLine): string[] {
     return depth;
   });
   const lastEquals = tokens.findLastIndex(({ text }, place) => text === '=' && depths[place] === 0);
+  // As in `_, (start, end) = moments[0]`.
+  const isNested = tokens
+    .slice(0, lastEquals)
+    .every(({ kind, text }) => kind === 'name' || [',', '(', ')', '='].includes(text));
   let inTarget = false;
   tokens.forEach((token, place) => {
     inTarget = token.text === 'for' || (inTarget && token.text !== 'in');
@@ -149,7 +179,7 @@ function boundNames({ tokens }: LogicalLine): string[] {
     const before = tokens[place - 1]?.text ?? '';
     const after = tokens[place + 1]?.text ?? '';
     const isWhole = before !== '.' && !['.', '(', '['].includes(after);
-    const isAssigned = place < lastEquals && depths[place] === 0;
+    const isAssigned = place < lastEquals && (depths[place] === 0 || isNested);
     if (isWhole && (isAssigned || inTarget || before === 'as' || after === ':=')) {
       found.push(token.text);
     }
@@ -173,8 +203,9 @@ function localNames(
     const takesAny = parameters.some(({ stars }) => stars === '**');
     parameters.forEach(({ name, stars }, place) => {
       const isReceiver = place === 0 && name === 'self';
+      const isByPlace = isReceiver && line.tokens.some(({ text }) => text === '/');
       const isInternal = index === 0 && !isPublic && !keywords.has(name);
-      if (stars !== '' || (!takesAny && (isReceiver || isInternal))) {
+      if (stars !== '' || isByPlace || (!takesAny && (isReceiver || isInternal))) {
         bound.add(name);
       } else {
         fixed.add(name);
@@ -206,16 +237,13 @@ function localNames(
 /** Without those that are a prefix of a string. */
 const LETTERS = [...'acdeghijklmnopqstvwxyzACDEGHIJKLMNOPQSTVWXYZ'];
 
-function privateNames(
-  lines: readonly LogicalLine[],
-  attributes: ReadonlySet<string>,
-): Map<string, string> {
+function privateNames(lines: readonly LogicalLine[], members: Members): Map<string, string> {
   const uses = new Map<string, number>();
   const taken = new Set<string>();
-  for (const { tokens } of lines) {
-    tokens.forEach(({ kind, text }, place) => {
-      const isAttribute = attributes.has(text) && ['.', 'def'].includes(textAt(tokens, place - 1));
-      if (kind === 'name' && (/^_[A-Za-z]/.test(text) || isAttribute)) {
+  for (const line of lines) {
+    const places = memberPlaces(line, members);
+    line.tokens.forEach(({ kind, text }, place) => {
+      if (kind === 'name' && (/^_[A-Za-z]/.test(text) || places.has(place))) {
         uses.set(text, (uses.get(text) ?? 0) + 1);
       }
       taken.add(text);
@@ -275,6 +303,41 @@ function privateAttributes(lines: readonly LogicalLine[]): Set<string> {
   return new Set([...found].filter((name) => !name.startsWith('_')));
 }
 
+/**
+ * The fields of private classes whose objects are made of `**` fields: what the body of the class
+ * sets. They have short names as attributes of whatever object and as keyword arguments, so a name
+ * that anything else of the module has is left alone, and one that some text holds.
+ */
+function privateFields(
+  lines: readonly LogicalLine[],
+  inside: ReadonlySet<LogicalLine>,
+): Set<string> {
+  const found = new Set<string>();
+  for (const line of lines) {
+    const { tokens, depth } = line;
+    if (inside.has(line) && depth === 1 && textAt(tokens, 1) === '=') {
+      found.add(textAt(tokens, 0));
+    }
+  }
+  for (const line of lines) {
+    const { tokens } = line;
+    const places = memberPlaces(line, { attributes: new Set(), fields: found, inside });
+    const isPublicClass = line.depth > 0 && !inside.has(line);
+    tokens.forEach(({ kind, text }, place) => {
+      const isDefined = ['def', 'class', 'import'].includes(textAt(tokens, place - 1));
+      const isOnSelf = textAt(tokens, place - 2) === 'self' && textAt(tokens, place - 3) !== '.';
+      if (kind === 'string') {
+        found.delete(text.slice(1, -1));
+      } else if (isDefined || (isPublicClass && isOnSelf && places.has(place))) {
+        found.delete(text);
+      } else if (isDefinition(line) && parametersOf(line).some(({ name }) => name === text)) {
+        found.delete(text);
+      }
+    });
+  }
+  return found;
+}
+
 function linesOfPrivateClasses(lines: readonly LogicalLine[]): Set<number> {
   const found = new Set<number>();
   let isInside = false;
@@ -312,15 +375,15 @@ function assignNames(
 function renamePrivates(
   line: LogicalLine,
   names: ReadonlyMap<string, string>,
-  attributes: ReadonlySet<string>,
+  members: Members,
 ): LogicalLine {
+  const places = memberPlaces(line, members);
   const tokens = line.tokens.map((token, place) => {
     if (token.kind === 'string') {
       return { ...token, text: renameFields(token.text, /\b_\w+|(?<=\.)[A-Za-z]\w*/g, names) };
     }
-    const isAttribute = ['.', 'def'].includes(textAt(line.tokens, place - 1));
-    const stays = attributes.has(token.text) && !isAttribute;
-    return { ...token, text: stays ? token.text : (names.get(token.text) ?? token.text) };
+    const isRenamed = places.has(place) || token.text.startsWith('_');
+    return { ...token, text: (isRenamed && names.get(token.text)) || token.text };
   });
   return { ...line, tokens };
 }
@@ -331,7 +394,7 @@ function renameLocals(line: LogicalLine, names: ReadonlyMap<string, string>): Lo
     if (token.kind === 'string') {
       return { ...token, text: renameFields(token.text, /(?<![\w.!])[A-Za-z]\w*/g, names) };
     }
-    const stays = arguments_.has(place) || line.tokens[place - 1]?.text === '.';
+    const stays = arguments_.has(place) || ['.', 'def'].includes(textAt(line.tokens, place - 1));
     return { ...token, text: stays ? token.text : (names.get(token.text) ?? token.text) };
   });
   return { ...line, tokens };

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 test('writes only what the version permits, and learns what is there instead', async () => {
-  const open = { phase: 'OPEN', probes: [[2 ** 52, 1.5, 60]] };
+  const open = { phase: 'OPEN', waits: [[2 ** 52, 1.5, 60]] };
   expect(await runner.call('compare_and_swap')).toEqual([
     null,
     [0, {}],

@@ -47,7 +47,7 @@ test('every block of TypeScript is compiled', () => {
     .getPreEmitDiagnostics(program)
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
   expect(problems).toEqual([]);
-}, 60_000);
+}, 120_000);
 
 test('the function of the smallest use does what it says, and its policy fits', async () => {
   const file = join(directory, 'use.ts');
@@ -74,7 +74,7 @@ test('the function of the smallest use does what it says, and its policy fits', 
   expect(await runner.call('invoke', ['12 apples'])).toEqual(['12 apples', 0]);
   expect(await runner.call('invoke', [null, '12 apples'])).toEqual(['12 apples', 1]);
   expect(await runner.call('invoke', [null, null, null])).toEqual([null, 2]);
-});
+}, 120_000);
 
 test('the table of features names each of them', () => {
   const table = README.slice(README.indexOf('| feature |'), README.indexOf('`explainPolicy('));

@@ -33,6 +33,7 @@ from .model import (
     AddLearner,
     CompleteHook,
     HandOverJoin,
+    PrepareRemoval,
     Promote,
     RecordCluster,
     RemoveMember,
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoint, EtcdEndpoints
+    from .etcd import EtcdEndpoint
+    from .etcd_access import EtcdAccess
     from .join import JoinParameters
     from .journal import Journal
     from .model import Action, ClusterView, Policy
@@ -114,8 +116,8 @@ class Actor:
         self,
         group: AutoScalingGroup,
         journal: Journal,
-        joins: JoinParameters,
-        endpoints: EtcdEndpoints,
+        joins: JoinParameters | None,
+        endpoints: EtcdAccess,
         policy: Policy,
     ) -> None:
         """Take what is to be changed.
@@ -123,7 +125,8 @@ class Actor:
         Args:
             group: The Auto Scaling group whose instances are the members.
             journal: Where the seed and member ids are recorded.
-            joins: Where join configurations are handed over.
+            joins: Where join configurations are handed over; None where instances join by their own
+                means.
             endpoints: The way to a member by its address.
             policy: Tells the peer URLs of members.
         """
@@ -181,8 +184,8 @@ class Actor:
                 return self._complete(action, view)
             case TerminateRetained():
                 return self._terminate(action)
-            case Wait() | Stop() | TakeSnapshot():
-                # Snapshots are taken by `Snapshots`, which needs to know of the run's time.
+            case Wait() | Stop() | TakeSnapshot() | PrepareRemoval():
+                # What may take long is done by `Snapshots` and `Preparations`, who know the run's time.
                 raise ValueError(f"{type(action).__name__} is nothing to carry out here")
         return DONE
 
@@ -196,6 +199,8 @@ class Actor:
         if member and view.recorded.get(action.instance_id) != member.id:
             # Whoever added it was interrupted before the record.
             self._journal.record_member(action.instance_id, member.id)
+        if self._joins is None:
+            raise ValueError("nothing is handed over to instances that join by their own means")
         self._joins.hand_over(action.instance_id, action.join)
 
     def _record(self, action: RecordCluster, view: ClusterView) -> Outcome:
@@ -208,6 +213,9 @@ class Actor:
 
     def _complete(self, action: CompleteHook, view: ClusterView) -> Outcome:
         instance = view.instance(action.instance_id)
+        if action.instance_id in view.preparations:
+            # It may come back from the warm pool, and go once more.
+            self._journal.forget_preparation(action.instance_id)
         if instance and len(instance.hooks) > 1:
             # It does not say which of our hooks holds it, and comes to no end here.
             released = [
@@ -218,7 +226,8 @@ class Actor:
                 return DONE
             return Outcome(Result.ALREADY, "no hook holds the instance any longer")
         # What belongs to the instance goes first: after the hook nobody would look for it.
-        self._joins.withdraw(action.instance_id)
+        if self._joins:
+            self._joins.withdraw(action.instance_id)
         if action.transition is Transition.TERMINATING:
             self._journal.forget_member(action.instance_id)
         if self._group.complete(action.instance_id, action.transition, action.result):

@@ -59,16 +59,15 @@ class AutoScalingGroup:
 
         Args:
             name: The name of the group.
-            hooks: The name of the hook for each transition.
+            hooks: The name of the hook for each transition that has one; that of terminations must.
             clients: The clients of Auto Scaling and EC2.
             dependencies: The dependencies of Auto Scaling and EC2.
 
         Raises:
-            ValueError: A transition has no hook.
+            ValueError: No hook holds terminating instances.
         """
-        missing = [transition.value for transition in Transition if not hooks.get(transition)]
-        if missing:
-            raise ValueError(f"name the lifecycle hook for {' and '.join(missing)}")
+        if not hooks.get(Transition.TERMINATING):
+            raise ValueError(f"name the lifecycle hook for {Transition.TERMINATING.value}")
         self.name = name
         self._hooks = dict(hooks)
         self._autoscaling, self._ec2 = clients
@@ -121,16 +120,18 @@ class AutoScalingGroup:
         Never stopped by a breaker; a throttled one is tried again.
 
         Returns:
-            False when the action is known to be gone: completed, timed out, or never there.
+            False when the action is known to be gone: completed, timed out, or never there, as where
+            we have no hook for it.
 
         Raises:
             botocore.exceptions.ClientError: Any other answer, after which the action may be there.
         """
-        return self._unless_gone(
+        hook = self._hooks.get(transition)
+        return hook is not None and self._unless_gone(
             lambda: self._autoscaling_dependency.call_without_breaker(
                 lambda: self._autoscaling.record_lifecycle_action_heartbeat(
                     AutoScalingGroupName=self.name,
-                    LifecycleHookName=self._hooks[transition],
+                    LifecycleHookName=hook,
                     InstanceId=instance_id,
                 ),
                 "RecordLifecycleActionHeartbeat",
@@ -148,11 +149,12 @@ class AutoScalingGroup:
             CircuitOpenError: The breaker refused the call.
             botocore.exceptions.ClientError: Any other answer.
         """
-        return self._unless_gone(
+        hook = self._hooks.get(transition)
+        return hook is not None and self._unless_gone(
             lambda: self._autoscaling_dependency.call(
                 lambda: self._autoscaling.complete_lifecycle_action(
                     AutoScalingGroupName=self.name,
-                    LifecycleHookName=self._hooks[transition],
+                    LifecycleHookName=hook,
                     InstanceId=instance_id,
                     LifecycleActionResult=result.value,
                 ),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
+    from .preparation import LambdaClient
+
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds for a connection to a service of AWS."""
 
@@ -129,6 +131,12 @@ class Clients:
     def ec2(self) -> EC2Client:
         """Amazon EC2."""
         return boto3.client("ec2", config=self._config)
+
+    def invoker(self, seconds: float) -> LambdaClient:
+        """AWS Lambda, with so many seconds for the answer of a function; made anew each time."""
+        config = self._config.merge(Config(read_timeout=seconds))
+        client: LambdaClient = boto3.client("lambda", config=config)
+        return client
 
     @cached_property
     def s3(self) -> S3Client:

@@ -21,6 +21,7 @@ import os
 import socket
 import ssl
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -33,6 +34,8 @@ from .model import Member, MemberStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from .model import Instance
 
 T = TypeVar("T")
 
@@ -53,6 +56,9 @@ READ_ATTEMPTS: Final = 2
 
 STREAM_SILENCE: Final = 10.0
 """Seconds without a byte after which a stream is given up."""
+
+MAX_PARALLEL_PROBES: Final = 16
+"""Members asked at the same time: one that hangs costs one time-out, and so do several."""
 
 LOGIN_TIMEOUT: Final = 3.0
 """Seconds that etcd is told to work on a login, which hashes the password and asks the quorum."""
@@ -270,13 +276,25 @@ _REFUSALS: Final = (
 """Answers to a change after which it is certain that it was not, and will not be, applied."""
 
 
+UNREADABLE: Final = (AskedLearner, LeaderChanged, NoQuorum, Unreachable)
+"""Answers to a linearizable read that say no more than that there is none just now."""
+
+
 def is_failure(error: Exception) -> bool:
     """Tell a failure of an endpoint from an answer; what `Dependency` asks."""
     return isinstance(error, EtcdError) and error.failed
 
 
-def _meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | None) -> EtcdError:
-    """Return the error that an error body stands for."""
+def meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | None) -> EtcdError:
+    """Return the error that an answer of etcd stands for.
+
+    Args:
+        code: Its gRPC code.
+        message: What it says.
+        endpoint: Who said it.
+        tls: Whether it came by etcd's gateway, and that speaks TLS.
+        user: The user that logs in; None for nobody.
+    """
     kind = _MEANINGS.get(message.removeprefix("etcdserver: "))
     if kind is None and code == _DEADLINE_EXCEEDED:
         # About every fifth time, etcd 3.6 says "stream terminated by RST_STREAM" (measured).
@@ -653,8 +671,20 @@ class EtcdEndpoint:
             try:
                 self._linearizable_read(read, timeout)
                 reads = True
-            except (AskedLearner, LeaderChanged, NoQuorum, Unreachable):
+            except UNREADABLE:
                 reads = False
+        return self.report(answer, reads=reads)
+
+    def report(self, answer: Mapping[str, Any], *, reads: bool | None = None) -> StatusReport:
+        """Take the answer of a member about its state apart.
+
+        Args:
+            answer: What it answered.
+            reads: Whether it answered a linearizable read; None where it was not asked.
+
+        Raises:
+            NotEtcd: It is something that no member answers.
+        """
         with self._reading(answer):
             return StatusReport(
                 cluster_id=_uint64(answer["header"], "cluster_id"),
@@ -1116,7 +1146,7 @@ class EtcdEndpoint:
 
     def _refusal(self, error: Mapping[str, Any]) -> EtcdError:
         """Return the error for what the gateway answers instead of a result."""
-        return _meaning(
+        return meaning(
             int(error.get("code") or error["grpc_code"]),
             str(error.get("message") or error.get("error") or "no message"),
             self._address,
@@ -1148,6 +1178,8 @@ class EtcdEndpoints:
         self._port = port
         self._session = Session(credentials) if credentials else None
         self._known: dict[str, EtcdEndpoint] = {}
+        # Kept: to start its threads is a third of the work of asking nine members.
+        self._pool = ThreadPoolExecutor(MAX_PARALLEL_PROBES)
 
     def at(self, address: str) -> EtcdEndpoint:
         """Return the endpoint at an address; the same one, with the same breaker, each time."""
@@ -1156,6 +1188,23 @@ class EtcdEndpoints:
         return known or self._known.setdefault(
             address, EtcdEndpoint(address, self._port, self._tls, session=self._session)
         )
+
+    def know(self, instances: Iterable[Instance]) -> None:
+        """Nothing needs to be known: members are reached by their addresses."""
+
+    def statuses(self, asked: Mapping[str, bool]) -> Mapping[str, StatusReport | EtcdError]:
+        """Ask members for their status at the same time; see `EtcdAccess`."""
+
+        def ask(address: str) -> StatusReport | EtcdError:
+            try:
+                starting = asked[address]
+                return self.at(address).status(with_read=starting, starting=starting)
+            except EtcdError as error:
+                return error
+
+        if not asked:
+            return {}
+        return dict(zip(asked, self._pool.map(ask, asked), strict=True))
 
     def keep(self, addresses: Iterable[str]) -> None:
         """Forget all others: when an address is used again, it is by another instance."""

@@ -15,36 +15,50 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from .access_settings import ETCDCTL_ROUND_SECONDS, read_etcdctl_settings
 from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .certificate import earliest_end
 from .dependency import Dependency
+from .environment import ConfigurationError
+from .environment import read_choice as _choice
+from .environment import read_number as _number
 from .etcd import Credentials, EtcdEndpoints, TlsMaterial
 from .events import Hint, Ignored, Malformed, operation_of, read_event, read_message, read_override
 from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
-from .model import AtDeadline, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
+from .model import AtDeadline, Join, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
+from .pace import ROUND_SECONDS
+from .preparation_settings import read_preparation_policy, read_preparation_settings
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from .access_settings import EtcdctlSettings
+    from .etcd_access import EtcdAccess
     from .events import Message
     from .model import NoticeKind
+    from .preparation import HandOverCommand, HandOverFunction, Preparations
+    from .preparation_settings import PreparationSettings
 
 T = TypeVar("T")
 
 _REQUIRED = (
     "QUORATE_CLUSTER",
     "QUORATE_GROUP",
-    "QUORATE_LAUNCH_HOOK",
     "QUORATE_TERMINATE_HOOK",
     "QUORATE_TABLE",
+)
+# What the construct always sets, and a function that is wired by hand may do without, if its
+# instances join by their own means.
+_REQUIRED_TO_JOIN = (
+    "QUORATE_LAUNCH_HOOK",
     "QUORATE_PARAMETER_PREFIX",
     "QUORATE_DEAD_LETTER_QUEUE_URL",
 )
@@ -53,8 +67,8 @@ SECRET_SECONDS = 300.0
 """How long secrets are used before they are read again, so that new ones are taken up."""
 
 
-class ConfigurationError(Exception):
-    """The function's environment, or its secret, does not say what it needs to know."""
+class MalformedEventError(Exception):
+    """What came is no event, and there is no dead-letter queue to put it into."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +93,13 @@ class Settings:
     Attributes:
         cluster: ``QUORATE_CLUSTER``: the name of the cluster.
         group: ``QUORATE_GROUP``: the name of the Auto Scaling group.
-        hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks.
+        hooks: ``QUORATE_LAUNCH_HOOK`` and ``QUORATE_TERMINATE_HOOK``: the names of its hooks; there
+            need be none for launches where instances join by their own means.
         table: ``QUORATE_TABLE``: the name of the DynamoDB table.
-        parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names.
-        dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes.
+        parameter_prefix: ``QUORATE_PARAMETER_PREFIX``: the first part of the SSM parameters' names;
+            not needed where instances join by their own means.
+        dead_letter_queue_url: ``QUORATE_DEAD_LETTER_QUEUE_URL``: where nonsense goes; None where
+            instances join by their own means and it is not set: then it fails the run.
         client_port: ``QUORATE_CLIENT_PORT``: where members serve clients; 2379 by default.
         tls_secret: ``QUORATE_TLS_SECRET``: the ARN of the secret with the certificate; none
             without TLS.
@@ -90,11 +107,17 @@ class Settings:
             password; none without etcd's authentication.
         lease_seconds: ``QUORATE_LEASE_SECONDS``: after how long the lease of a run that died ends.
         policy: ``QUORATE_PEER_PORT``, ``QUORATE_REPLACEMENT_DEADLINE``, ``QUORATE_AT_DEADLINE``,
-            ``QUORATE_LAUNCH_DEADLINE`` and ``QUORATE_STALE_GRACE``; see `Policy` for the meanings and defaults. With a bucket
+            ``QUORATE_LAUNCH_DEADLINE``, ``QUORATE_STALE_GRACE``, ``QUORATE_JOIN`` (``learner`` or
+            ``instance``, see `Join`) and ``QUORATE_PEER_SCHEME`` (``https`` with a secret for TLS,
+            else ``http``); see `Policy` for the meanings and defaults. With a bucket
             for snapshots, ``QUORATE_SNAPSHOT_BEFORE_REMOVAL``, ``QUORATE_SNAPSHOT_ON_FAILURE``,
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
         snapshots: Where snapshots go; None: none are taken.
+        preparation: Who is asked to hand over before a removal; None: nobody. The policy for it is
+            that of `read_preparation_policy`.
+        etcdctl: ``QUORATE_ETCDCTL``: how etcdctl is called on the instances; None: members are reached
+            by the network.
     """
 
     cluster: str
@@ -102,22 +125,26 @@ class Settings:
     hooks: Mapping[Transition, str]
     table: str
     parameter_prefix: str
-    dead_letter_queue_url: str
+    dead_letter_queue_url: str | None
     client_port: int
     tls_secret: str | None
     auth_secret: str | None
     lease_seconds: float
     policy: Policy
     snapshots: SnapshotSettings | None = None
+    preparation: PreparationSettings | None = None
+    etcdctl: EtcdctlSettings | None = None
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
         """Read the settings.
 
         Raises:
-            ConfigurationError: A variable is absent, or is no number where it must be one.
+            ConfigurationError: A variable is absent, or is not of what it must be.
         """
-        missing = [name for name in _REQUIRED if not environment.get(name)]
+        join = Join(_choice(environment, "QUORATE_JOIN", [one.value for one in Join]))
+        required = _REQUIRED if join is Join.INSTANCE else (*_REQUIRED, *_REQUIRED_TO_JOIN)
+        missing = [name for name in required if not environment.get(name)]
         if missing:
             raise ConfigurationError(
                 f"the function's environment lacks {', '.join(missing)}: the construct "
@@ -136,12 +163,16 @@ class Settings:
             cluster=environment["QUORATE_CLUSTER"],
             group=environment["QUORATE_GROUP"],
             hooks={
-                Transition.LAUNCHING: environment["QUORATE_LAUNCH_HOOK"],
-                Transition.TERMINATING: environment["QUORATE_TERMINATE_HOOK"],
+                transition: name
+                for transition, name in (
+                    (Transition.LAUNCHING, environment.get("QUORATE_LAUNCH_HOOK")),
+                    (Transition.TERMINATING, environment["QUORATE_TERMINATE_HOOK"]),
+                )
+                if name
             },
             table=environment["QUORATE_TABLE"],
-            parameter_prefix=environment["QUORATE_PARAMETER_PREFIX"],
-            dead_letter_queue_url=environment["QUORATE_DEAD_LETTER_QUEUE_URL"],
+            parameter_prefix=environment.get("QUORATE_PARAMETER_PREFIX", ""),
+            dead_letter_queue_url=environment.get("QUORATE_DEAD_LETTER_QUEUE_URL") or None,
             client_port=port("QUORATE_CLIENT_PORT", 2379),
             tls_secret=tls_secret,
             auth_secret=environment.get("QUORATE_AUTH_SECRET") or None,
@@ -155,35 +186,20 @@ class Settings:
                 ),
                 launch_deadline=number("QUORATE_LAUNCH_DEADLINE", defaults.launch_deadline),
                 stale_grace=number("QUORATE_STALE_GRACE", defaults.stale_grace),
-                peer_scheme="https" if tls_secret else "http",
+                peer_scheme=_choice(
+                    environment,
+                    "QUORATE_PEER_SCHEME",
+                    ("https", "http") if tls_secret else ("http", "https"),
+                ),
                 peer_port=port("QUORATE_PEER_PORT", defaults.peer_port),
                 snapshots=_read_snapshot_policy(environment),
+                join=join,
+                preparation=read_preparation_policy(environment),
             ),
             snapshots=_read_snapshot_settings(environment),
+            preparation=read_preparation_settings(environment),
+            etcdctl=read_etcdctl_settings(environment),
         )
-
-
-def _number(
-    environment: Mapping[str, str], name: str, default: float, most: float = float("inf")
-) -> float:
-    """Read a number of 0 or more; an absent or empty variable is the default."""
-    text = environment.get(name) or str(default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value <= most or value == float("inf"):
-        span = "of 0 or more" if most == float("inf") else f"from 0 to {most:.0f}"
-        raise ConfigurationError(f"{name} is {text!r}, but must be a number {span}")
-    return value
-
-
-def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    """Read one of several words; an absent or empty variable is the first of them."""
-    text = environment.get(name) or choices[0]
-    if text not in choices:
-        raise ConfigurationError(f"{name} is {text!r}, but must be {' or '.join(choices)}")
-    return text
 
 
 def _read_snapshot_policy(environment: Mapping[str, str]) -> SnapshotPolicy | None:
@@ -244,12 +260,9 @@ class Function:
             self._clients.dynamodb,
             self._depend_on("DynamoDB"),
         )
-        self._joins = JoinParameters(
-            settings.parameter_prefix,
-            settings.cluster,
-            self._clients.ssm,
-            self._depend_on("SSM"),
-        )
+        self._joins = self._make_joins()
+        self._run_command = self._depend_on("SSM Run Command")
+        self._preparations = self._make_preparations()
         self._store = self._make_store()
         self._tls: TlsMaterial | None = None
         self._credentials: Credentials | None = None
@@ -260,6 +273,16 @@ class Function:
     def _depend_on(self, service: str) -> Dependency:
         self._dependencies.append(Dependency(service, is_failure))
         return self._dependencies[-1]
+
+    def _make_joins(self) -> JoinParameters | None:
+        if self.settings.policy.join is Join.INSTANCE:
+            return None
+        return JoinParameters(
+            self.settings.parameter_prefix,
+            self.settings.cluster,
+            self._clients.ssm,
+            self._depend_on("SSM"),
+        )
 
     def _make_store(self) -> SnapshotStore | None:
         snapshots = self.settings.snapshots
@@ -273,7 +296,27 @@ class Function:
             self._depend_on("S3"),
         )
 
-    def _make_snapshots(self, endpoints: EtcdEndpoints) -> Snapshots | None:
+    def _make_preparations(self) -> Preparations | None:
+        settings, policy = self.settings.preparation, self.settings.policy.preparation
+        if settings is None or policy is None:
+            return None
+        # An option: a cold start need not wait for it.
+        from . import preparation  # noqa: PLC0415
+
+        means: HandOverFunction | HandOverCommand
+        if settings.function:
+            means = preparation.HandOverFunction(
+                settings.function, self._clients.invoker, self._depend_on("Lambda")
+            )
+        else:
+            means = preparation.HandOverCommand(
+                settings.commands, self._clients.ssm, self._run_command
+            )
+        return preparation.Preparations(
+            means, self._journal, self.telemetry, self.settings.cluster, policy.timeout
+        )
+
+    def _make_snapshots(self, endpoints: EtcdAccess) -> Snapshots | None:
         if self._store is None or self.settings.snapshots is None:
             return None
         return Snapshots(
@@ -284,7 +327,14 @@ class Function:
             keep=self.settings.snapshots.keep,
         )
 
-    def _make_endpoints(self) -> EtcdEndpoints:
+    def _make_endpoints(self) -> EtcdAccess:
+        if self.settings.etcdctl:
+            # An option: a cold start need not wait for it.
+            from .etcdctl import EtcdctlEndpoints  # noqa: PLC0415
+            from .run_command import ShellCommands  # noqa: PLC0415
+
+            commands = ShellCommands(self._clients.ssm, self._run_command)
+            return EtcdctlEndpoints(self.settings.etcdctl, commands)
         return EtcdEndpoints(self._tls, self.settings.client_port, self._credentials)
 
     def _make_reconciler(self) -> Reconciler:
@@ -292,13 +342,22 @@ class Function:
         endpoints = self._endpoints
         return Reconciler(
             group=self._group,
-            observer=Observer(settings.cluster, self._group, self._journal, self._joins, endpoints),
+            observer=Observer(
+                settings.cluster,
+                self._group,
+                self._journal,
+                self._joins,
+                endpoints,
+                preparations=self._preparations,
+            ),
             actor=Actor(self._group, self._journal, self._joins, endpoints, settings.policy),
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
             snapshots=self._make_snapshots(endpoints),
+            preparations=self._preparations,
             lease_seconds=settings.lease_seconds,
+            round_seconds=ETCDCTL_ROUND_SECONDS if settings.etcdctl else ROUND_SECONDS,
         )
 
     def handle(self, event: object, run_id: str, deadline: float) -> None:
@@ -400,9 +459,12 @@ class Function:
                 return None
 
     def _bury(self, text: str) -> None:
+        queue_url = self.settings.dead_letter_queue_url
+        if queue_url is None:
+            raise MalformedEventError("the event is none that the function knows: see its log")
         self._sqs.call(
             lambda: self._clients.sqs.send_message(
-                QueueUrl=self.settings.dead_letter_queue_url,
+                QueueUrl=queue_url,
                 MessageBody=text or " ",
                 MessageGroupId=self.settings.cluster,
             ),

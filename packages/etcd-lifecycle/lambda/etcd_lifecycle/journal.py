@@ -12,6 +12,8 @@ Sort key                       Item of the partition ``cluster#<name>``
 ``state#snapshot``             the last snapshot that was stored
 ``state#snapshot-failure``     the last snapshot that failed, and why
 ``state#notice#<instance id>`` what EC2 said of an instance, and when; deleted after its ``expires``
+``state#prepare#<instance id>`` what was begun before its member is removed, and what became of it;
+                               deleted after its ``expires``
 ``state#override``             an operator's order, once, to remove a member that the guard would
                                keep; deleted after its ``expires``
 ``journal#<time>#<n>``         what was decided and done; DynamoDB deletes it after its ``expires``
@@ -37,6 +39,8 @@ from .model import (
     Notice,
     NoticeKind,
     Override,
+    Preparation,
+    PreparationState,
     RestoreOrder,
     Seed,
     SnapshotFailure,
@@ -67,6 +71,7 @@ _SNAPSHOT: Final = "state#snapshot"
 _SNAPSHOT_FAILURE: Final = "state#snapshot-failure"
 _NOTICE: Final = "state#notice#"
 _OVERRIDE: Final = "state#override"
+_PREPARATION: Final = "state#prepare#"
 _JOURNAL: Final = "journal#"
 
 NOTICE_RETENTION_SECONDS: Final = 24 * 3600
@@ -90,6 +95,7 @@ class Records:
         snapshot_failure: The last snapshot that failed.
         notices: What EC2 said of instances, by their ids.
         override: What an operator ordered.
+        preparations: What was begun before removals, by instance id.
     """
 
     seed: Seed | None = None
@@ -99,6 +105,7 @@ class Records:
     snapshot_failure: SnapshotFailure | None = None
     notices: Mapping[str, Notice] = field(default_factory=dict)
     override: Override | None = None
+    preparations: Mapping[str, Preparation] = field(default_factory=dict)
     lags: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -243,6 +250,7 @@ class Journal:
         first_seen: dict[str, float] = {}
         lags: dict[str, int] = {}
         notices: dict[str, Notice] = {}
+        preparations: dict[str, Preparation] = {}
         others: dict[str, Item] = {}
         for item in self._items.query("state#"):
             key = item["sk"]["S"]
@@ -258,6 +266,8 @@ class Journal:
                 notices[key.removeprefix(_NOTICE)] = Notice(
                     NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
                 )
+            elif key.startswith(_PREPARATION):
+                preparations[key.removeprefix(_PREPARATION)] = _read_preparation(item)
             else:
                 others[key] = item
         return Records(
@@ -268,6 +278,7 @@ class Journal:
             _read_failure(others.get(_SNAPSHOT_FAILURE)),
             notices,
             _read_override(others.get(_OVERRIDE)),
+            preparations,
             lags,
         )
 
@@ -427,6 +438,23 @@ class Journal:
             },
         )
 
+    def record_preparation(self, instance_id: str, preparation: Preparation) -> None:
+        """Record what was begun before a removal, or what became of it, in place of what was."""
+        self._items.put(
+            _PREPARATION + instance_id,
+            {
+                "begun": _number(preparation.begun),
+                "state": {"S": preparation.state.value},
+                "detail": {"S": preparation.detail},
+                "command": {"S": preparation.command},
+                "expires": {"N": str(int(preparation.begun) + RETENTION_SECONDS)},
+            },
+        )
+
+    def forget_preparation(self, instance_id: str) -> None:
+        """Forget what was begun before a removal; one that is not recorded is fine."""
+        self._items.delete(_PREPARATION + instance_id)
+
     def record_override(self, override: Override) -> None:
         """Record what an operator ordered, in place of any earlier order."""
         self._items.put(
@@ -473,7 +501,8 @@ class Journal:
         """
         self._items.update(
             _SEEN + key,
-            "SET since = :now, behind = :lag",  # "lag" is a reserved word
+            # LAG is a reserved word of DynamoDB's.
+            "SET since = :now, behind = :lag",
             {":now": _number(now), ":lag": _integer(lag)},
         )
 
@@ -641,6 +670,15 @@ def _read_override(item: Item | None) -> Override | None:
         operator=item["operator"]["S"],
         reason=item["reason"]["S"],
         expires=float(item["until"]["N"]),
+    )
+
+
+def _read_preparation(item: Item) -> Preparation:
+    return Preparation(
+        begun=float(item["begun"]["N"]),
+        state=PreparationState(item["state"]["S"]),
+        detail=item["detail"]["S"],
+        command=item["command"]["S"],
     )
 
 

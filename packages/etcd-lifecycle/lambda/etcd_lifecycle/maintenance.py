@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoint, EtcdEndpoints
+    from .etcd import EtcdEndpoint
+    from .etcd_access import EtcdAccess
     from .journal import Journal, Lease
     from .model import ClusterView, Member, Policy
     from .observe import Observer
@@ -95,7 +96,7 @@ class Maintenance:
 
     group: AutoScalingGroup
     observer: Observer
-    endpoints: EtcdEndpoints
+    endpoints: EtcdAccess
     journal: Journal
     policy: Policy
     telemetry: Telemetry

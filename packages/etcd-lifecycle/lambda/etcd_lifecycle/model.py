@@ -51,7 +51,8 @@ class Instance:
     """An instance of the group, as Auto Scaling and EC2 describe it.
 
     Attributes:
-        id: The EC2 instance id, which is also the etcd name of its member.
+        id: The EC2 instance id, which is also the etcd name of its member, unless the instance's own
+            tooling gives it another.
         state: The lifecycle state, for example ``Pending:Wait`` or ``InService``.
         address: The private IPv4 address; None while EC2 does not tell one.
         zone: The Availability Zone.
@@ -292,6 +293,37 @@ class SnapshotFailure:
     reason: str
 
 
+class PreparationState(str, Enum):
+    """How far the preparation of a removal is."""
+
+    RUNNING = "running"
+    """It was begun, and its end is not known."""
+
+    DONE = "done"
+    """The instance has handed over what it had to."""
+
+    FAILED = "failed"
+    """It ended without that."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was begun on an instance, or for it, before its member is removed.
+
+    Attributes:
+        begun: When, in seconds since the epoch.
+        state: How far it is.
+        detail: What was heard of its end, or of its failure.
+        command: The id of the command that runs on the instance; empty where none was sent, or a run
+            died before it was recorded.
+    """
+
+    begun: float
+    state: PreparationState = PreparationState.RUNNING
+    detail: str = ""
+    command: str = ""
+
+
 @dataclass(frozen=True)
 class JoinConfiguration:
     """What an instance needs to know to start its member; handed over as an SSM parameter.
@@ -332,7 +364,8 @@ class ClusterView:
             held at its launch, or a member without an instance: when it was first seen so, in
             seconds since the epoch; for a learner, when it last came nearer to the leader if that
             is later. Keys are instance ids and member ids (in decimal).
-        recorded: Member ids that were recorded when members were added, by instance id.
+        recorded: Member ids that were recorded, by instance id: when members were added, or, of
+            those that join by the instances' own means, when they answered there for the first time.
         joins: Instances for which the join configuration has been handed over, with its text.
         snapshot: The last snapshot that was stored; None if there is none.
         snapshot_failure: The last snapshot that failed; None if none has.
@@ -340,6 +373,7 @@ class ClusterView:
         override: What an operator ordered; None if nothing.
         retains: Whether the group keeps an instance whose terminate hook is abandoned
             (`InstanceLifecyclePolicy` with ``TerminateHookAbandon: retain``).
+        preparations: What was begun before removals, by instance id.
     """
 
     cluster: str
@@ -359,6 +393,7 @@ class ClusterView:
     notices: Mapping[str, Notice] = field(default_factory=dict)
     override: Override | None = None
     retains: bool = False
+    preparations: Mapping[str, Preparation] = field(default_factory=dict)
 
     @property
     def voters(self) -> tuple[Member, ...]:
@@ -417,6 +452,31 @@ class SnapshotPolicy:
     retry: float = 300
 
 
+class OnPreparationFailure(str, Enum):
+    """What follows when the preparation of a removal fails, or takes too long."""
+
+    HOLD = "hold"
+    """The member stays, and it is tried again after a while."""
+
+    PROCEED = "proceed"
+    """The member is removed without it."""
+
+
+@dataclass(frozen=True)
+class PreparationPolicy:
+    """What is done before a member is removed whose instance goes. Times are in seconds.
+
+    Attributes:
+        timeout: How long it may take.
+        on_failure: What follows when it fails.
+        retry: How long after its time is over the next attempt is made, where the removal waits.
+    """
+
+    timeout: float
+    on_failure: OnPreparationFailure = OnPreparationFailure.HOLD
+    retry: float = 300
+
+
 class AtDeadline(str, Enum):
     """What follows when a healthy member that must go has waited too long for its replacement."""
 
@@ -430,6 +490,16 @@ class AtDeadline(str, Enum):
     RETAIN = "retain"
     """Its hook is abandoned, and the group keeps the instance in ``Terminating:Retained``, where it
     counts no longer, so that a replacement is launched. A group that retains nothing holds it."""
+
+
+class Join(str, Enum):
+    """Who brings a new instance's member in."""
+
+    LEARNER = "learner"
+    """The function adds it as a learner, tells the instance how to start it, and promotes it."""
+
+    INSTANCE = "instance"
+    """The instance's own tooling, kubeadm say, adds and promotes it, and names it as it likes."""
 
 
 @dataclass(frozen=True)
@@ -453,6 +523,8 @@ class Policy:
             it any more: it is so for a moment before its hook.
         notice_lifetime: How long after EC2 gave notice of an instance it is reckoned with.
         snapshots: When a snapshot is taken; None: never.
+        join: Who brings a new instance's member in.
+        preparation: What is done before a member is removed; None: nothing.
     """
 
     replacement_deadline: float = 3600
@@ -465,6 +537,8 @@ class Policy:
     unheld_grace: float = 10
     notice_lifetime: float = 1800
     snapshots: SnapshotPolicy | None = None
+    join: Join = Join.LEARNER
+    preparation: PreparationPolicy | None = None
 
     def peer_url(self, address: str) -> str:
         """The peer URL of a member at this address."""
@@ -530,6 +604,14 @@ class TakeSnapshot:
 
 
 @dataclass(frozen=True)
+class PrepareRemoval:
+    """Have an instance hand over what else it does, before its member is removed."""
+
+    instance_id: str
+    member_id: int
+
+
+@dataclass(frozen=True)
 class RemoveMember:
     """Remove a member from the cluster."""
 
@@ -577,6 +659,7 @@ Action: TypeAlias = (
     | Promote
     | TransferLeadership
     | TakeSnapshot
+    | PrepareRemoval
     | RemoveMember
     | CompleteHook
     | TerminateRetained

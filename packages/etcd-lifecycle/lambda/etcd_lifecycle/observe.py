@@ -1,30 +1,28 @@
 """Looks at Auto Scaling, at the record and at every member, and makes one view of it all.
 
-Changes nothing, but for remembering since when an instance has been held or a member dead: that is
-the one thing which no service tells.
+Changes nothing, but for remembering what no service tells: since when an instance has been held or a
+member dead, and, where instances join by their own means, which member has answered on which.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .etcd import EtcdError
 from .identity import identify
-from .model import NO_LEADER, ClusterView, Instance, Seed
+from .model import NO_LEADER, ClusterView, Instance, Join, Seed
 from .situation import lag_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .auto_scaling import AutoScalingGroup, GroupDescription
-    from .etcd import EtcdEndpoints, MemberList, StatusReport
+    from .etcd import EtcdEndpoint, MemberList, StatusReport
+    from .etcd_access import EtcdAccess
     from .join import JoinParameters
     from .journal import Journal, Records
-
-MAX_PARALLEL = 16
-"""Questions asked at the same time: a member that hangs costs one time-out, and so do several."""
+    from .preparation import Preparations
 
 PROGRESS_SECONDS = 5.0
 """How old the last progress of a learner is before another is remembered: it is polled often."""
@@ -44,13 +42,15 @@ class Answers:
 class Observer:
     """Everything that is looked at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that is looked at
         self,
         cluster: str,
         group: AutoScalingGroup,
         journal: Journal,
-        joins: JoinParameters,
-        endpoints: EtcdEndpoints,
+        joins: JoinParameters | None,
+        endpoints: EtcdAccess,
+        *,
+        preparations: Preparations | None = None,
     ) -> None:
         """Take what is to be looked at.
 
@@ -58,16 +58,17 @@ class Observer:
             cluster: The name of the cluster.
             group: The Auto Scaling group whose instances are the members.
             journal: What was recorded.
-            joins: The join configurations handed over.
+            joins: The join configurations handed over; None where instances join by their own means.
             endpoints: The way to a member by its address.
+            preparations: What is done before removals, if something is.
         """
+        self._join = Join.LEARNER if joins else Join.INSTANCE
         self._cluster = cluster
         self._group = group
         self._journal = journal
         self._joins = joins
         self._endpoints = endpoints
-        # Kept: to start its threads is a third of the work of asking nine members.
-        self._pool = ThreadPoolExecutor(MAX_PARALLEL)
+        self._preparations = preparations
 
     def look(self, group: GroupDescription, now: float) -> ClusterView:
         """Look at the cluster, and change nothing at all: what waits is not remembered either.
@@ -102,10 +103,8 @@ class Observer:
             The view. Members that do not answer are part of it; a service of AWS that does not
             answer is an error.
         """
-        # At the same time: none of them rests on another's answer.
-        load = self._pool.submit(self._journal.load)
-        launching = [one.id for one in instances if one.launch_waits]
-        read = self._pool.submit(self._joins.read, launching)
+        records = self._journal.load()
+        self._endpoints.know(instances)
         answers = self._probe(
             {
                 one.address: one.launch_waits
@@ -114,7 +113,6 @@ class Observer:
                 if one.address is not None and not one.warmed
             }
         )
-        records, joins = load.result(), read.result()
         answers, risen = without_retired(answers, records.seed, instances)
         cluster_id, foreign = _whose(answers.reports, records.seed)
         view = ClusterView(
@@ -131,14 +129,19 @@ class Observer:
             notices=records.notices,
             override=records.override,
             retains=retains,
-            joins=joins,
+            preparations=self._preparations.follow(records.preparations)
+            if self._preparations
+            else {},
+            joins=self._joins.read([one.id for one in instances if one.launch_waits])
+            if self._joins
+            else {},
         )
         if not view.foreign:
             view = self._with_members(view, answers)
         self._endpoints.keep(
             answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
         )
-        waiting = _waiting(view, records)
+        waiting = _waiting(view, records, self._join)
         if remember:
             first_seen = dict(self._journal.first_seen(waiting, now, records.first_seen))
         else:
@@ -148,7 +151,23 @@ class Observer:
             first_seen[key] = now
             if remember:
                 self._journal.record_progress(key, now, lag)
+        if remember and self._join is Join.INSTANCE:
+            view = self._with_answers_recorded(view)
         return replace(view, first_seen=first_seen)
+
+    def _with_answers_recorded(self, view: ClusterView) -> ClusterView:
+        """Remember which member has answered on which instance: when it is dead, nothing tells."""
+        found = identify(view, self._join)
+        if found.contradictions:
+            return view
+        heard = {
+            instance_id: member.id
+            for instance_id, member in found.members.items()
+            if member.status and view.recorded.get(instance_id) != member.id
+        }
+        for instance_id, member_id in heard.items():
+            self._journal.record_member(instance_id, member_id)
+        return replace(view, recorded={**view.recorded, **heard})
 
     def _probe(self, addresses: Mapping[str, bool]) -> Answers:
         """Ask members for their status at the same time; True tells those that are just starting.
@@ -158,17 +177,7 @@ class Observer:
         """
         reports: dict[str, StatusReport] = {}
         silent: dict[str, str] = {}
-        if not addresses:
-            return Answers(reports, silent)
-
-        def ask(address: str) -> StatusReport | EtcdError:
-            try:
-                starting = addresses[address]
-                return self._endpoints.at(address).status(with_read=starting, starting=starting)
-            except EtcdError as error:
-                return error
-
-        for address, answer in zip(addresses, self._pool.map(ask, addresses), strict=True):
+        for address, answer in self._endpoints.statuses(addresses).items():
             if isinstance(answer, EtcdError):
                 silent[address] = str(answer)
             else:
@@ -180,10 +189,17 @@ class Observer:
         listed = self._list_members(view.instances, answers.reports, refusals)
         if listed is None:
             return replace(view, silent={**answers.silent, **refusals})
-        members, alarmed = listed
+        lister, members = listed
         asked = answers.reports.keys() | answers.silent.keys()
         further = self._probe({one.host: False for one in members.members if one.host not in asked})
         reports = {**answers.reports, **further.reports}
+        alarmed = lister.alarms()
+        # Where instances join by their own means, a peer URL may hold a name of the instance.
+        homes = {
+            one.member_id: address
+            for address, one in answers.reports.items()
+            if self._join is Join.INSTANCE
+        }
         return replace(
             view,
             quorate=True,
@@ -192,8 +208,10 @@ class Observer:
             members=tuple(
                 replace(
                     member,
+                    host=homes.get(member.id, member.host),
                     status=report.status
-                    if (report := reports.get(member.host)) and report.member_id == member.id
+                    if (report := reports.get(homes.get(member.id, member.host)))
+                    and report.member_id == member.id
                     else None,
                     alarmed=member.id in alarmed,
                 )
@@ -206,8 +224,8 @@ class Observer:
         instances: Iterable[Instance],
         reports: Mapping[str, StatusReport],
         refusals: dict[str, str],
-    ) -> tuple[MemberList, frozenset[int]] | None:
-        """The members as a quorum has them, and who has an alarm; None, and why, without a quorum."""
+    ) -> tuple[EtcdEndpoint, MemberList] | None:
+        """The members as a quorum has them; None, and why, when no quorum answers."""
         leaving = {instance.address for instance in instances if instance.leaving}
         voters = [
             address
@@ -218,16 +236,10 @@ class Observer:
         voters.sort(key=lambda address: (address in leaving, not _leads(reports[address]), address))
         for address in voters[:MAX_LISTERS]:
             endpoint = self._endpoints.at(address)
-            # Both go through the quorum, and at the same time; what becomes of the alarms matters
-            # only if there is one.
-            alarms = self._pool.submit(endpoint.alarms)
             try:
-                members = endpoint.member_list(version=reports[address].status.version)
+                return endpoint, endpoint.member_list(version=reports[address].status.version)
             except EtcdError as error:
                 refusals[address] = str(error)
-                wait([alarms])
-                continue
-            return members, alarms.result()
         return None
 
 
@@ -235,24 +247,33 @@ def _leads(report: StatusReport) -> bool:
     return report.status.leader == report.member_id
 
 
-def _waiting(view: ClusterView, records: Records) -> list[str]:
+def _waiting(view: ClusterView, records: Records, join: Join = Join.LEARNER) -> list[str]:
     """What waits: instances held or going, newcomers, and the silent without an instance.
 
-    A newcomer is a learner, or a voter whose instance is still held at its launch.
+    A newcomer is a learner, or a voter whose instance is still held at its launch; or, where instances
+    join by their own means, one in service that is still to join.
     """
     held = [one.id for one in view.instances if one.held or one.leaving]
+    own_join = join is Join.INSTANCE
     if not view.quorate:
         # Who is a member is not known just now: what was known of members still holds.
-        return [*held, *(key for key in records.first_seen if key.isdecimal())]
-    identities = identify(view)
+        known = [key for key in records.first_seen if key.isdecimal()]
+        present = [one.id for one in view.instances if one.id in records.first_seen]
+        return list(dict.fromkeys([*held, *known, *(present if own_join else [])]))
+    identities = identify(view, join)
     gone = [orphan for orphan in identities.orphans if orphan.status is None]
     launched = [
         member
         for one in view.instances
         if one.launch_waits and (member := identities.members.get(one.id))
     ]
+    joining = [
+        one.id
+        for one in view.instances
+        if own_join and one.state == "InService" and one.id not in identities.members
+    ]
     learners = [member for member in view.members if member.learner]
-    return [*held, *{str(member.id) for member in (*gone, *launched, *learners)}]
+    return [*held, *joining, *{str(member.id) for member in (*gone, *launched, *learners)}]
 
 
 def progress(view: ClusterView, records: Records) -> tuple[str, int] | None:

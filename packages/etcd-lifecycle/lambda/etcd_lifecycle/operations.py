@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .maintenance import Maintenance
+from .model import Join
 from .plan import plan
 from .recovery import OrderRequest, Recovery
 from .refusal import RefusedError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoints
+    from .etcd_access import EtcdAccess
     from .journal import Journal, Lease
     from .model import Policy
     from .observe import Observer
@@ -66,7 +67,7 @@ class Operations:
 
     group: AutoScalingGroup
     observer: Observer
-    endpoints: EtcdEndpoints
+    endpoints: EtcdAccess
     journal: Journal
     policy: Policy
     telemetry: Telemetry
@@ -131,6 +132,12 @@ class Operations:
                 return recovery.inspect()
             case {"do": "order"}:
                 request = _read_order(value)
+                if self.policy.join is Join.INSTANCE:
+                    raise RefusedError(
+                        "the instances of this cluster start their members by their own means, so "
+                        "none of them takes an order: restore the snapshot by their tooling, then "
+                        "have the new cluster recorded, as docs/operations.md says"
+                    )
                 with self._lease(owner, seconds_left) as lease:
                     recovery.order(request, lease)
             case {"do": "cancel", "operator": str(operator)}:

@@ -56,7 +56,12 @@ def ends_with(action: Action) -> bool:
 
 
 def pace(
-    action: Action, outcome: Outcome | None, seconds_left: float, *, repeated: bool = False
+    action: Action,
+    outcome: Outcome | None,
+    seconds_left: float,
+    *,
+    repeated: bool = False,
+    round_seconds: float = ROUND_SECONDS,
 ) -> Pace:
     """Whether the run looks again after a decision was carried out, and when.
 
@@ -66,11 +71,12 @@ def pace(
             otherwise.
         seconds_left: How long the run may still take.
         repeated: Whether the same was done at the time before, and nothing of it can be seen yet.
+        round_seconds: What a look and an action take at worst.
     """
     if ends_with(action):
         return End()
     pause = _pause(action, outcome, repeated=repeated)
-    if seconds_left - pause < ROUND_SECONDS:
+    if seconds_left - pause < round_seconds:
         return End("the time of this run is over: the next one goes on")
     return LookAgain(pause)
 

@@ -16,7 +16,9 @@ in an order that puts what ends a change before what begins one:
 11. retained instances that are replaced are terminated;
 12. a snapshot that is due is taken.
 
-With snapshots, one comes before each removal of a voter, and before the last one is let go.
+Before a voter whose instance goes is removed, and before the last one is let go, the instance hands over
+what else it does, where that is wanted (`preparation_rule`); and a snapshot is taken. Where
+instances bring their own members in, `own_join` takes the place of what is done for that.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from . import own_join
 from .guard import guard
 from .model import (
     Action,
@@ -35,10 +38,12 @@ from .model import (
     HandOverJoin,
     HookResult,
     Instance,
+    Join,
     JoinConfiguration,
     Member,
     OnSnapshotFailure,
     Policy,
+    PrepareRemoval,
     Promote,
     RecordCluster,
     RemoveMember,
@@ -51,6 +56,7 @@ from .model import (
     Transition,
     Wait,
 )
+from .preparation_rule import Begin, Ready, is_prepared, judge_preparation
 from .situation import Situation
 
 if TYPE_CHECKING:
@@ -119,6 +125,7 @@ class _Planner(Situation):
     def __init__(self, view: ClusterView, policy: Policy, now: float) -> None:
         super().__init__(view, policy, now)
         self.held_back: list[str] = []
+        self.own_join = policy.join is Join.INSTANCE
 
     # How a decision is made
 
@@ -129,11 +136,10 @@ class _Planner(Situation):
         """The first rule that has something to say decides."""
         if self.view.foreign:
             addresses = ", ".join(self.view.foreign)
-            return self.say(
-                Stop(),
-                f"{addresses} answered with another cluster id than the recorded one: "
-                "this is not our cluster",
-            )
+            why = "answered with another cluster id than the recorded one: this is not our cluster"
+            if self.view.seed is None:
+                why = "do not belong to one cluster, and none is recorded yet"
+            return self.say(Stop(), f"{addresses} {why}")
         if self.view.seed is None or not self.view.seed.created:
             return self.bring_to_life(self.view.seed)
         if not self.view.quorate:
@@ -194,6 +200,8 @@ class _Planner(Situation):
         for instance in self.view.instances:
             if instance.held and (instance.leaving or instance.replaces_root):
                 return self.let_go(instance, "the cluster has not come to life yet")
+        if self.own_join:
+            return self.say(*own_join.wait_for_the_first(self))
         return self.wait_for_seed(chosen) if chosen else self.choose_seed(seed, serving)
 
     def choose_seed(self, seed: Seed | None, serving: list[str]) -> Decision:
@@ -422,7 +430,7 @@ class _Planner(Situation):
         return self.leader is not None and self.leader.id == member.id
 
     def remove_the_dead(self) -> Decision | None:
-        if self.view.learner:
+        if own_join.awaited(self) if self.own_join else self.view.learner:
             return None
         for instance in self.view.instances:
             member = self.member(instance)
@@ -436,6 +444,9 @@ class _Planner(Situation):
         return None
 
     def bring_in_the_learner(self) -> Decision | None:
+        if self.own_join:
+            proposal = own_join.settle_the_learners(self, self.held_back)
+            return self.say(*proposal) if proposal else None
         learner = self.view.learner
         if learner is None:
             return None
@@ -491,8 +502,16 @@ class _Planner(Situation):
             and not member.learner
             and (member.healthy or member is last)
         ]
-        # The leader last. Whom nothing holds any more goes first: it will not wait.
-        victims.sort(key=lambda pair: (self.leads(pair[1]), not self.unheld(pair[0]), pair[0].id))
+
+        def order(pair: tuple[Instance, Member]) -> tuple[bool, bool, bool, str]:
+            # The leader last. Whom nothing holds any more goes first: it will not wait. Who has
+            # handed over is next, before others do so too.
+            instance, member = pair
+            prepared = is_prepared(self, instance)
+            leads = self.leads(member) and not prepared
+            return leads, not self.unheld(instance), not prepared, instance.id
+
+        victims.sort(key=order)
         for instance, member in victims:
             decision = self.remove_leaving(instance, member)
             if decision:
@@ -547,7 +566,7 @@ class _Planner(Situation):
             end = self.let_go(
                 instance, f"the group is scaled to zero, and the cluster ends with {member.label}"
             )
-            return self.after_snapshot(end, member)
+            return self.after_preparation(end, member, source=member)
         self.held_back.append(f"{instance.id} holds the last voter")
         return None
 
@@ -572,10 +591,10 @@ class _Planner(Situation):
         return self.remove_allowed(member, reason, verdict)
 
     def remove_allowed(self, member: Member, reason: str, verdict: Verdict) -> Decision | None:
-        """Removes a voter that may go, after a snapshot and after another one leads."""
+        """Removes a voter that may go, prepared, after a snapshot, and after another one leads."""
         if not self.leads(member) or member.status is None:
             removal = self.say(RemoveMember(member.id), reason, verdict.sum)
-            return self.after_snapshot(removal, self.best_copy(member))
+            return self.after_preparation(removal, member, source=self.best_copy(member))
         target = self.transferee(member, lasting=member in self.doomed)
         if target is None:
             self.held_back.append(f"no voter is fit to take the leadership from {member.label}")
@@ -585,7 +604,28 @@ class _Planner(Situation):
             f"{reason}; it leads, so {target.label} takes over first",
             verdict.sum,
         )
-        return self.after_snapshot(transfer, self.best_copy(member))
+        return self.after_preparation(transfer, member, source=self.best_copy(member))
+
+    def after_preparation(
+        self, decision: Decision, member: Member, *, source: Member | None
+    ) -> Decision | None:
+        """The decision, once its instance has handed over what else it does, and after a snapshot.
+
+        The snapshot comes last, as it only counts for some minutes, and this may take longer.
+        """
+        match judge_preparation(self, member):
+            case Ready(note):
+                reason = f"{decision.reason}; {note}" if note else decision.reason
+                return self.after_snapshot(replace(decision, reason=reason), source)
+            case Begin(instance_id, why):
+                return replace(
+                    decision,
+                    action=PrepareRemoval(instance_id, member.id),
+                    reason=f"{decision.reason}; {why}",
+                )
+            case held:
+                self.held_back.append(f"{decision.reason}; but {held.why}")
+                return None
 
     def after_snapshot(self, decision: Decision, source: Member | None) -> Decision | None:
         """The decision, once there is a snapshot of now; before that, the taking of one.
@@ -638,6 +678,9 @@ class _Planner(Situation):
         )
 
     def add_a_learner(self) -> Decision | None:
+        if self.own_join:
+            own_join.name_those_on_their_way(self, self.held_back)
+            return None
         taken = {orphan.host: orphan for orphan in self.identities.orphans}
         # Another member would lower what the cluster survives, and etcd refuses it: "unhealthy
         # cluster", as long as a voter is not connected (measured on etcd 3.5.30).

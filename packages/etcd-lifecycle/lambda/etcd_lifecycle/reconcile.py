@@ -19,15 +19,16 @@ from .model import (
     CompleteHook,
     Instance,
     Notice,
+    PrepareRemoval,
     RemoveMember,
     Stop,
     TakeSnapshot,
     Transition,
     Wait,
 )
-from .pace import End, ends_with, pace, postpones
+from .pace import ROUND_SECONDS, End, ends_with, pace, postpones
 from .plan import plan
-from .snapshot import expected_seconds
+from .snapshot import RESERVE_SECONDS, expected_seconds
 from .telemetry import PassMetrics
 from .view_json import digest
 from .vitals import take_vitals
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .journal import Journal, Lease
     from .model import Action, ClusterView, Decision, NoticeKind, Policy
     from .observe import Observer
+    from .preparation import Preparations
     from .snapshot import Snapshots
     from .telemetry import Telemetry
 
@@ -69,7 +71,9 @@ class Reconciler:
         policy: What is a choice.
         telemetry: Logs and metrics.
         snapshots: Takes snapshots, if the policy asks for some.
+        preparations: Does what comes before removals, if the policy asks for it.
         lease_seconds: How long the lease of a run that died keeps others from changing anything.
+        round_seconds: What a look and an action take at worst; none is begun with less time left.
         clock: Returns seconds since the epoch.
         sleep: Waits for the seconds that it is given.
     """
@@ -81,7 +85,9 @@ class Reconciler:
     policy: Policy
     telemetry: Telemetry
     snapshots: Snapshots | None = None
+    preparations: Preparations | None = None
     lease_seconds: float = LEASE_SECONDS
+    round_seconds: float = ROUND_SECONDS
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
     _beaten: dict[_Hold, float] = field(default_factory=dict, init=False)
@@ -146,7 +152,13 @@ class Reconciler:
                 if not self._still_ours(lease):
                     return
                 outcome = self._act(decision, view, lease, seconds_left)
-            then = pace(action, outcome, seconds_left(), repeated=action == before)
+            then = pace(
+                action,
+                outcome,
+                seconds_left(),
+                repeated=action == before,
+                round_seconds=self.round_seconds,
+            )
             before = action
             if isinstance(then, End):
                 if then.why:
@@ -160,13 +172,14 @@ class Reconciler:
     def _look(self, group: GroupDescription, now: float) -> ClusterView:
         return self.observer.observe(group.desired, group.instances, now, retains=group.retains)
 
-    @staticmethod
-    def _postpones(action: Action, view: ClusterView, whole: float, left: float) -> bool:
-        """Whether a snapshot may not fit into what earlier actions have left of this run."""
-        if not isinstance(action, TakeSnapshot):
-            return False
-        member = next(one for one in view.members if one.id == action.member_id)
-        return postpones(expected_seconds(member), whole, left)
+    def _postpones(self, action: Action, view: ClusterView, whole: float, left: float) -> bool:
+        """Whether something long may not fit into what earlier actions have left of this run."""
+        if isinstance(action, TakeSnapshot):
+            member = next(one for one in view.members if one.id == action.member_id)
+            return postpones(expected_seconds(member), whole, left)
+        if isinstance(action, PrepareRemoval) and self.preparations:
+            return postpones(self.preparations.waits + RESERVE_SECONDS, whole, left)
+        return False
 
     def _still_ours(self, lease: Lease) -> bool:
         if lease.renew():
@@ -189,6 +202,8 @@ class Reconciler:
             return None
         if isinstance(decision.action, TakeSnapshot):
             outcome = self._take(decision.action, view, lease, seconds_left)
+        elif isinstance(decision.action, PrepareRemoval):
+            outcome = self._prepare(decision.action, view, lease, seconds_left)
         else:
             outcome = self.actor.act(decision.action, view)
         now = self.clock()
@@ -231,6 +246,25 @@ class Reconciler:
     ) -> Outcome:
         if self.snapshots is None:
             raise ValueError("the policy asks for snapshots, and there is nothing to take them")
+        return self.snapshots.take(
+            action, view, seconds_left=seconds_left, keep_alive=self._keeper(lease)
+        )
+
+    def _prepare(
+        self,
+        action: PrepareRemoval,
+        view: ClusterView,
+        lease: Lease,
+        seconds_left: Callable[[], float],
+    ) -> Outcome:
+        if self.preparations is None:
+            raise ValueError("the policy asks for preparations, and there is nothing to do them")
+        return self.preparations.prepare(
+            action, view, seconds_left=seconds_left, keep_alive=self._keeper(lease)
+        )
+
+    def _keeper(self, lease: Lease) -> Callable[[], None]:
+        """What is to be called every few seconds in the midst of something long."""
         renewed = self.clock()
 
         def keep_alive() -> None:
@@ -241,7 +275,7 @@ class Reconciler:
                 raise _LeaseLostError
             renewed = self.clock()
 
-        return self.snapshots.take(action, view, seconds_left=seconds_left, keep_alive=keep_alive)
+        return keep_alive
 
     def _confirmed(self, decision: Decision) -> bool:
         """Whether a fresh look still asks for what cannot be undone."""

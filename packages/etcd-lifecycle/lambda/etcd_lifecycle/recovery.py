@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .auto_scaling import AutoScalingGroup
-    from .etcd import EtcdEndpoints
+    from .etcd_access import EtcdAccess
     from .journal import Journal, Lease
     from .model import ClusterView, Seed
     from .observe import Observer
@@ -141,7 +141,7 @@ class Recovery:
 
     group: AutoScalingGroup
     observer: Observer
-    endpoints: EtcdEndpoints
+    endpoints: EtcdAccess
     journal: Journal
     telemetry: Telemetry
     clock: Callable[[], float] = time.time

@@ -42,7 +42,7 @@ class Situation:
         self.view = view
         self.policy = policy
         self.now = now
-        self.identities = identify(view)
+        self.identities = identify(view, policy.join)
         self._owners = {
             member.id: instance
             for instance in view.instances

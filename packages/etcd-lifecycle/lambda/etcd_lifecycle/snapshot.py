@@ -21,7 +21,8 @@ from .snapshot_store import STORE_ERRORS, RetentionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .etcd import EtcdEndpoints, SnapshotChunk
+    from .etcd import SnapshotChunk
+    from .etcd_access import EtcdAccess
     from .journal import Journal
     from .model import ClusterView, Member, TakeSnapshot
     from .snapshot_store import SnapshotStore
@@ -84,7 +85,7 @@ class Snapshots:
     def __init__(  # noqa: PLR0913 -- its parts
         self,
         store: SnapshotStore,
-        endpoints: EtcdEndpoints,
+        endpoints: EtcdAccess,
         journal: Journal,
         telemetry: Telemetry,
         *,

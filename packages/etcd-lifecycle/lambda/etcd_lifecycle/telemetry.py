@@ -120,6 +120,8 @@ class Telemetry:
         }
         if vitals.snapshot_age is not None:
             metrics["SnapshotAge"] = ("Seconds", vitals.snapshot_age)
+        if vitals.preparation_failures is not None:
+            metrics["PreparationFailures"] = ("Count", vitals.preparation_failures)
         self._emit(metrics, {"Cluster": self._cluster})
 
     def circuits(self, open_ones: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .guard import guard
+from .preparation_rule import preparation_failed
 from .situation import Situation
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ class Vitals:
         refusals: How many voters are to go, or are gone, and cannot be removed safely.
         unwell: How many voters are not well although their instances are to stay.
         snapshot_age: Seconds since the last snapshot was stored; None if none was, or none is wanted.
+        preparation_failures: How many instances are to go and did not hand over what they had to;
+            None if nothing is to be handed over.
     """
 
     oldest_learner: float
     refusals: int
     unwell: int
     snapshot_age: float | None
+    preparation_failures: int | None = None
 
 
 def take_vitals(view: ClusterView, policy: Policy, now: float) -> Vitals:
@@ -45,6 +49,9 @@ def take_vitals(view: ClusterView, policy: Policy, now: float) -> Vitals:
         refusals=_refusals(situation),
         unwell=sum(not voter.healthy and situation.stays(voter) for voter in view.voters),
         snapshot_age=now - view.snapshot.stored if policy.snapshots and view.snapshot else None,
+        preparation_failures=sum(preparation_failed(situation, one) for one in view.instances)
+        if policy.preparation
+        else None,
     )
 
 

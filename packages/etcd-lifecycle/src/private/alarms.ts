@@ -193,6 +193,16 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
         },
       ),
     }),
+    ...(settings.beforeRemoval && {
+      preparationFailed: alarm(
+        'PreparationFailed',
+        1,
+        'an instance that is to go has not handed over what beforeRemoval says. The decision in the ' +
+          'log has the cause. Unless onFailure is PROCEED, its member stays, and it is tried again ' +
+          'five minutes after its time is over.',
+        { metric: metrics.metricPreparationFailures(), threshold: 1 },
+      ),
+    }),
     ...(snapshots && {
       snapshotFailed: alarm(
         'SnapshotFailed',

@@ -21,7 +21,7 @@ export function addDashboard(
   scope: Construct,
   { metrics, function: lambda, deadLetterQueue }: Watched,
   alarms: EtcdAlarmSet | undefined,
-  { snapshots, tls }: Settings,
+  { snapshots, tls, beforeRemoval }: Settings,
 ): Dashboard {
   const dashboard = new Dashboard(scope, 'Dashboard');
   const graph = (title: string, left: IMetric[], props: GraphWidgetProps = {}) =>
@@ -45,6 +45,9 @@ export function addDashboard(
     graph('Quorum, and what cannot be removed', [
       metrics.metricQuorum({ label: 'quorum', color: Color.GREEN }),
       metrics.metricRefusals({ label: 'refused', color: Color.RED }),
+      ...(beforeRemoval
+        ? [metrics.metricPreparationFailures({ label: 'not handed over', color: Color.ORANGE })]
+        : []),
     ]),
     graph(
       'Decisions',

@@ -1,6 +1,8 @@
 import { Duration } from 'aws-cdk-lib';
 import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { EtcdAccess } from '../etcd-access';
+import { EtcdJoin } from '../etcd-join';
 import type { EtcdLifecycleProps } from '../etcd-lifecycle-props';
 import { EtcdRemovalAtDeadline } from '../etcd-removal';
 import { EtcdTls } from '../etcd-tls';
@@ -12,6 +14,7 @@ const DEFAULTS = {
   replacementDeadline: Duration.hours(1),
   launchDeadline: Duration.minutes(30),
   timeout: Duration.minutes(1),
+  timeoutOfRunCommand: Duration.minutes(3),
   memorySize: 256,
   runtime: Runtime.PYTHON_3_13,
   architecture: Architecture.ARM_64,
@@ -25,10 +28,13 @@ export type Settings = ReturnType<typeof settle>;
 export function settle(props: EtcdLifecycleProps) {
   const { ports, ...given } = props;
   const { removal } = props;
+  const access = props.access ?? EtcdAccess.gateway();
   const replacementFirst = removal?.replacementFirst ?? true;
   return {
     ...given,
+    access,
     tls: props.tls ?? EtcdTls.none(),
+    join: props.join ?? EtcdJoin.learner(),
     clientPort: ports?.client ?? DEFAULTS.clientPort,
     peerPort: ports?.peer ?? DEFAULTS.peerPort,
     heartbeatTimeout: props.heartbeatTimeout ?? DEFAULTS.heartbeatTimeout,
@@ -38,7 +44,7 @@ export function settle(props: EtcdLifecycleProps) {
       : Duration.seconds(0),
     atDeadline: removal?.atDeadline ?? EtcdRemovalAtDeadline.PROCEED,
     launchDeadline: props.launchDeadline ?? DEFAULTS.launchDeadline,
-    timeout: props.timeout ?? DEFAULTS.timeout,
+    timeout: props.timeout ?? (access.runCommand ? DEFAULTS.timeoutOfRunCommand : DEFAULTS.timeout),
     memorySize: props.memorySize ?? DEFAULTS.memorySize,
     runtime: props.runtime ?? DEFAULTS.runtime,
     architecture: props.architecture ?? DEFAULTS.architecture,

@@ -1,10 +1,11 @@
 import type { Duration } from 'aws-cdk-lib';
 import {
   type CfnAutoScalingGroup,
+  CfnLifecycleHook,
   DefaultResult,
   LifecycleTransition,
 } from 'aws-cdk-lib/aws-autoscaling';
-import type { IConstruct } from 'constructs';
+import type { Construct, IConstruct } from 'constructs';
 import { refuse } from './findings';
 
 /** The names of the two hooks of a cluster's group. */
@@ -34,19 +35,45 @@ export function addHooks(
   }
   group.lifecycleHookSpecificationList = [
     ...existing,
-    {
+    ...Object.values(hooks(names, heartbeatTimeout)),
+  ];
+}
+
+/**
+ * Adds the hooks to a group that is not part of the app. They come after all that answers them, and
+ * go before it.
+ */
+export function addHooksBeside(
+  scope: Construct,
+  autoScalingGroupName: string,
+  names: LifecycleHookNames,
+  heartbeatTimeout: Duration,
+): void {
+  const others = [...scope.node.children];
+  const { launch, terminate } = hooks(names, heartbeatTimeout);
+  for (const [id, hook] of Object.entries({ LaunchHook: launch, TerminateHook: terminate })) {
+    new CfnLifecycleHook(scope, id, { autoScalingGroupName, ...hook }).node.addDependency(
+      ...others,
+    );
+  }
+}
+
+/** What is said of each hook. */
+function hooks(names: LifecycleHookNames, heartbeatTimeout: Duration) {
+  return {
+    launch: {
       lifecycleHookName: names.launch,
       lifecycleTransition: LifecycleTransition.INSTANCE_LAUNCHING,
       heartbeatTimeout: heartbeatTimeout.toSeconds(),
       // Nobody said that the instance has joined: another one is launched in its place.
       defaultResult: DefaultResult.ABANDON,
     },
-    {
+    terminate: {
       lifecycleHookName: names.terminate,
       lifecycleTransition: LifecycleTransition.INSTANCE_TERMINATING,
       heartbeatTimeout: heartbeatTimeout.toSeconds(),
       // Neither result keeps the instance; this one leaves the group's other hooks their turn.
       defaultResult: DefaultResult.CONTINUE,
     },
-  ];
+  };
 }

@@ -1,5 +1,4 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Effect, Policy, PolicyStatement, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -7,6 +6,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { MemberInstances } from './members';
 import { acknowledgeWildcard } from './nag';
 
 /** What Lambda itself does in a function's name to put it into a network. */
@@ -21,14 +21,17 @@ const NETWORK_ACTIONS = [
 
 /** What the function works on. */
 export interface FunctionResources {
-  readonly autoScalingGroup: AutoScalingGroup;
+  readonly autoScalingGroupName: string;
+  readonly members: MemberInstances;
   readonly table: ITableV2;
   readonly deadLetterQueue: IQueue;
   readonly logGroup: ILogGroup;
+  /** Whether the function is in a network. */
+  readonly inNetwork: boolean;
   /** Whether the group may keep instances whose terminate hook was abandoned. */
   readonly retains: boolean;
-  /** The part of the SSM parameters' names that is the cluster's own. */
-  readonly parameterPrefix: string;
+  /** The part of the SSM parameters' names that is the cluster's own; without one there are none. */
+  readonly parameterPrefix?: string;
 }
 
 /** Lets the function call what it calls, and the members read their join configuration. */
@@ -36,15 +39,10 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
   const stack = Stack.of(scope);
   const allow = (actions: string[], ...resources: string[]) =>
     role.addToPolicy(new PolicyStatement({ actions, resources }));
-  const parameters = stack.formatArn({
-    service: 'ssm',
-    resource: 'parameter',
-    resourceName: `${on.parameterPrefix.slice(1)}/*`,
-  });
   const group = stack.formatArn({
     service: 'autoscaling',
     resource: 'autoScalingGroup:*:autoScalingGroupName',
-    resourceName: on.autoScalingGroup.autoScalingGroupName,
+    resourceName: on.autoScalingGroupName,
   });
   // No describe call can be limited to a resource.
   allow(
@@ -64,22 +62,41 @@ export function grantFunction(scope: Construct, role: Role, on: FunctionResource
     ],
     group,
   );
-  allow(['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'], parameters);
-  on.autoScalingGroup.addToRolePolicy(
-    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
-  );
+  if (on.parameterPrefix) {
+    grantParameters(role, on.members, on.parameterPrefix);
+  }
   allow(
     ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     on.table.tableArn,
   );
   allow(['sqs:SendMessage'], on.deadLetterQueue.queueArn);
   on.logGroup.grantWrite(role);
-  allow(NETWORK_ACTIONS, '*');
-  const ofOne = 'Of one cluster only.';
+  if (on.inNetwork) {
+    allow(NETWORK_ACTIONS, '*');
+  }
   acknowledgeWildcard(role, 'Resource', '*', 'What is described, or made by Lambda, has no name.');
   acknowledgeWildcard(role, 'Resource', group, 'One group, whose unique id is not known.');
-  acknowledgeWildcard(role, 'Resource', parameters, ofOne);
-  acknowledgeWildcard(on.autoScalingGroup.role, 'Resource', parameters, ofOne);
+}
+
+/** Lets the function hand join configurations over, and the members read them. */
+function grantParameters(role: Role, members: MemberInstances, prefix: string): void {
+  const parameters = Stack.of(role).formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: `${prefix.slice(1)}/*`,
+  });
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: ['ssm:PutParameter', 'ssm:GetParameters', 'ssm:DeleteParameters'],
+      resources: [parameters],
+    }),
+  );
+  members.role?.addToPrincipalPolicy(
+    new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [parameters] }),
+  );
+  for (const grantee of members.role ? [role, members.role] : [role]) {
+    acknowledgeWildcard(grantee, 'Resource', parameters, 'Of one cluster only.');
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import type { IConstruct } from 'constructs';
 import { EtcdRemovalAtDeadline } from '../etcd-removal';
 import type { Settings } from './defaults';
 import { refuse } from './findings';
+import { ownGroup } from './members';
 
 /** Makes the group work as the removal of members asks for. */
 export function prepareGroup(
@@ -34,8 +35,11 @@ function launchBeforeTerminate(group: CfnAutoScalingGroup): void {
 }
 
 /** Whether the group may retain instances: by the props, or since it was told so before. */
-export function mayRetain(group: CfnAutoScalingGroup): boolean {
-  return group.instanceLifecyclePolicy !== undefined;
+export function mayRetain({ autoScalingGroup, atDeadline }: Settings): boolean {
+  return (
+    atDeadline === EtcdRemovalAtDeadline.RETAIN ||
+    ownGroup(autoScalingGroup)?.resource.instanceLifecyclePolicy !== undefined
+  );
 }
 
 function retain(scope: IConstruct, group: CfnAutoScalingGroup): void {

@@ -1,5 +1,4 @@
-import type { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { type IGrantable, PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
+import { type IRole, PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
 import { EtcdSnapshotFailure, type EtcdSnapshots } from '../etcd-snapshots';
 import { seconds } from './defaults';
 import { acknowledgeWildcard } from './nag';
@@ -55,23 +54,26 @@ export function grantSnapshots(
  * restores it when the cluster is made anew.
  */
 export function grantRestores(
-  group: AutoScalingGroup & IGrantable,
+  role: IRole | undefined,
   clusterName: string,
   snapshots: EtcdSnapshots | undefined,
 ): void {
-  if (!snapshots) {
+  if (!snapshots || !role) {
     return;
   }
   const objects = objectsOf(clusterName, snapshots);
-  acknowledgeWildcard(group.role, 'Resource', objects, 'The snapshots of one cluster only.');
-  group.addToRolePolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: [objects] }));
-  snapshots.bucket.encryptionKey?.grant(group, 'kms:Decrypt');
+  acknowledgeWildcard(role, 'Resource', objects, 'The snapshots of one cluster only.');
+  role.addToPrincipalPolicy(
+    new PolicyStatement({ actions: ['s3:GetObject'], resources: [objects] }),
+  );
+  snapshots.bucket.encryptionKey?.grant(role, 'kms:Decrypt');
 }
 
 function folderOf(clusterName: string, { prefix }: EtcdSnapshots): string {
   return [...(prefix === undefined ? [] : [prefix]), clusterName].join('/');
 }
 
-function objectsOf(clusterName: string, snapshots: EtcdSnapshots): string {
+/** The ARN of all snapshots of a cluster. */
+export function objectsOf(clusterName: string, snapshots: EtcdSnapshots): string {
   return snapshots.bucket.arnForObjects(`${folderOf(clusterName, snapshots)}/*`);
 }

@@ -17,6 +17,7 @@ import {
 import { App } from 'aws-cdk-lib';
 import { DemoStack } from '../../demo/demo-stack';
 import { type CrashPoint, FunctionHost, type InvocationResult } from './function-host';
+import { createHandOverFunction } from './hand-over-function';
 
 const TABLE = 'crash-tests';
 const PREFIX = '/quorate';
@@ -53,6 +54,8 @@ export interface CrashRecords {
   readonly members: Readonly<Record<string, string>>;
   /** What is remembered to wait. */
   readonly waiting: readonly string[];
+  /** The instances whose hand-over is recorded. */
+  readonly handOvers: readonly string[];
 }
 
 /** With which results a hook that held an instance was completed: one, unless something is wrong. */
@@ -176,6 +179,9 @@ export class CrashCluster {
   /** The parts that instances play, by their ids. */
   names = new Map<string, string>();
 
+  /** Further environment variables of each invocation. */
+  environment: Readonly<Record<string, string>> = {};
+
   private readonly paused = new Set<string>();
   private readonly memberIds = new Map<string, string>();
   private readonly addresses = new Map<string, string>();
@@ -289,6 +295,7 @@ export class CrashCluster {
         QUORATE_PARAMETER_PREFIX: PREFIX,
         QUORATE_DEAD_LETTER_QUEUE_URL: this.bench.at.deadLetterQueueUrl,
         QUORATE_LEASE_SECONDS: String(LEASE_SECONDS),
+        ...this.environment,
         ...environment,
       },
     });
@@ -446,22 +453,43 @@ export class CrashCluster {
         below('state#member#').map(([id, item]) => [id, item.member_id?.S ?? '']),
       ),
       waiting: below('state#seen#').map(([key]) => key),
+      handOvers: below('state#prepare#').map(([id]) => id),
     };
+  }
+
+  /** Has a function hand over for instances before their members are removed. */
+  async handOverByFunction(): Promise<void> {
+    this.environment = {
+      QUORATE_BEFORE_REMOVAL_FUNCTION: await createHandOverFunction(this.bench.parts.ministack),
+      QUORATE_BEFORE_REMOVAL_TIMEOUT: '20',
+    };
+  }
+
+  /** Whether the function has handed over for an instance. */
+  async hasHandedOver(instanceId: string): Promise<boolean> {
+    const found = await this.askSsm('GetParameters', { Names: [`/hand-over/${instanceId}`] });
+    return found.length > 0;
   }
 
   /** The instances that have a join configuration. */
   async joinParameters(): Promise<string[]> {
     const path = `${PREFIX}/${this.name}`;
+    const found = await this.askSsm('GetParametersByPath', { Path: path });
+    return found.map((name) => name.slice(path.length + 1));
+  }
+
+  /** The names of the parameters that SSM answers with. */
+  private async askSsm(operation: string, input: object): Promise<string[]> {
     const response = await fetch(this.bench.parts.ministack.endpoint, {
       method: 'POST',
       headers: {
-        'x-amz-target': 'AmazonSSM.GetParametersByPath',
+        'x-amz-target': `AmazonSSM.${operation}`,
         'content-type': 'application/x-amz-json-1.1',
       },
-      body: JSON.stringify({ Path: path }),
+      body: JSON.stringify(input),
     });
     const { Parameters } = (await response.json()) as { Parameters: { Name: string }[] };
-    return Parameters.map(({ Name }) => Name.slice(path.length + 1));
+    return Parameters.map(({ Name }) => Name);
   }
 
   /** The results with which each hook that held an instance was completed, as Auto Scaling saw it. */

@@ -130,7 +130,7 @@ class Stage {
     );
     const leader = await cluster.status(await cluster.leader());
 
-    const { seed, members: recorded, waiting } = await cluster.records();
+    const { seed, members: recorded, waiting, handOvers } = await cluster.records();
     expect(seed.clusterId).toBe(leader?.clusterId);
     if (this.scenario.creates) {
       expect(seed.instanceId).toBe(ids[0]);
@@ -139,6 +139,7 @@ class Stage {
     }
     // Nothing is left of what is gone, or no longer needed.
     expect(waiting).toEqual([]);
+    expect(handOvers).toEqual([]);
     await expect(cluster.joinParameters()).resolves.toEqual([]);
     // Each member that joined is recorded; the first one never joined.
     expect(recorded).toEqual(

@@ -27,6 +27,7 @@ _READS_OF_AWS = frozenset(
         "DescribeAutoScalingGroups",
         "DescribeInstances",
         "DescribeWarmPool",
+        "GetCommandInvocation",
         "GetParameters",
         "GetSecretValue",
         "Query",
@@ -135,6 +136,9 @@ def _put_item(params, name_of):
         return Effect(f"write {_action(params['Item']['action']['S'], name_of)} into the journal")
     if key.startswith("state#notice#"):
         return Effect(f"record the notice of {name_of(key.removeprefix('state#notice#'))}")
+    if key.startswith("state#prepare#"):
+        name = name_of(key.removeprefix("state#prepare#"))
+        return Effect(f"record that the hand-over of {name} is {params['Item']['state']['S']}")
     if key == "state#override":
         return Effect("record the override")
     return None
@@ -151,6 +155,8 @@ def _delete_item(params, name_of):
         return Effect(f"forget the member of {name_of(key.removeprefix('state#member#'))}")
     if key.startswith("state#seen#"):
         return _waiting("forget", key.removeprefix("state#seen#"), name_of)
+    if key.startswith("state#prepare#"):
+        return Effect(f"forget the hand-over of {name_of(key.removeprefix('state#prepare#'))}")
     if key == "state#override":
         return Effect("forget the override")
     return None
@@ -177,9 +183,15 @@ _CHANGES_OF_AWS = {
     "CompleteLifecycleAction": _of_hook("complete"),
     "DeleteItem": _delete_item,
     "DeleteParameters": _of_parameter("withdraw"),
+    "Invoke": lambda params, name_of: Effect(
+        f"have a function hand over for {name_of(json.loads(params['Payload'])['instanceId'])}"
+    ),
     "PutItem": _put_item,
     "PutParameter": _of_parameter("hand over"),
     "RecordLifecycleActionHeartbeat": _of_hook("heartbeat for", passing=True),
+    "SendCommand": lambda params, name_of: Effect(
+        f"have {name_of(params['InstanceIds'][0])} run a command to hand over"
+    ),
     "SendMessage": lambda _params, _name_of: Effect("bury a message"),
     "TerminateInstanceInAutoScalingGroup": lambda params, name_of: Effect(
         f"terminate {name_of(params['InstanceId'])}, which is retained"

@@ -196,6 +196,9 @@ READS = {
     "the warm pool": lambda url: _client("autoscaling", url).describe_warm_pool(
         AutoScalingGroupName="g"
     ),
+    "a command": lambda url: _client("ssm", url).get_command_invocation(
+        CommandId="c" * 36, InstanceId="i-4"
+    ),
     "the members": lambda url: _etcd(url, "/v3/cluster/member/list"),
     "a key": lambda url: _etcd(url, "/v3/kv/range"),
     "a status": lambda url: _etcd(url, "/v3/maintenance/status"),
@@ -211,6 +214,11 @@ def test_a_read_is_no_side_effect(act, server):
     assert len(watched.arrived) == 1
 
 
+def _put_preparation(url):
+    key = {"pk": {"S": "cluster#c"}, "sk": {"S": "state#prepare#i-4"}}
+    _client("dynamodb", url).put_item(TableName="t", Item={**key, "state": {"S": "running"}})
+
+
 EFFECTS = {
     _ADD: lambda url: _etcd(url, "/v3/cluster/member/add", _LEARNER),
     "record the member of the replacement": lambda url: _put_item(url, "state#member#i-4"),
@@ -220,6 +228,14 @@ EFFECTS = {
         "autoscaling", url
     ).terminate_instance_in_auto_scaling_group(
         InstanceId="i-4", ShouldDecrementDesiredCapacity=False
+    ),
+    "record that the hand-over of the replacement is running": _put_preparation,
+    "forget the hand-over of the replacement": lambda url: _delete_item(url, "state#prepare#i-4"),
+    "have a function hand over for the replacement": lambda url: _client("lambda", url).invoke(
+        FunctionName="f", Payload=b'{"instanceId": "i-4"}'
+    ),
+    "have the replacement run a command to hand over": lambda url: _client("ssm", url).send_command(
+        InstanceIds=["i-4"], DocumentName="AWS-RunShellScript"
     ),
     "record the override": lambda url: _put_item(url, "state#override"),
     "forget the override": lambda url: _delete_item(url, "state#override"),
@@ -254,7 +270,7 @@ def test_the_process_dies_before_a_side_effect_or_before_its_answer(
 
 
 def test_no_side_effect_is_numbered_twice():
-    assert len(_LISTS) == 8
+    assert len(_LISTS) == 9
     for path in _LISTS:
         listed = path.read_text(encoding="utf-8").splitlines()
         assert len(set(listed)) == len(listed), path.name

@@ -5,6 +5,9 @@ holds for all. A place holds a member, an instance, or both. From each state the
 the decision has its effect, or is refused, or has it later; when there is nothing to do, what
 happens by itself happens: instances end, boot and are launched, time passes. When even that changes
 nothing, a person does what the planner's sentences ask of one, and no more.
+
+Where instances bring their own members in, their tooling adds and promotes them among what happens by
+itself, and between a look and the action that was decided on it, too.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cluster_rules as rules
 from cluster_views import CLUSTER_ID, GONE, LEARNERS, NOW, POLICY, instance_id, member_id
@@ -25,6 +28,7 @@ from etcd_lifecycle.model import (
     CompleteHook,
     HandOverJoin,
     HookResult,
+    Join,
     Notice,
     NoticeKind,
     Promote,
@@ -40,7 +44,10 @@ from etcd_lifecycle.plan import join_configuration, plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from etcd_lifecycle.model import Action, Decision
+    from etcd_lifecycle.model import Action, Decision, Instance, Member, Policy
+
+OWN_JOIN: Final = replace(POLICY, join=Join.INSTANCE)
+"""The policy of a cluster whose instances bring their own members in."""
 
 MOST_WANTED = 5
 """How many instances the group wants at most."""
@@ -136,7 +143,14 @@ def _new_code(place: Place) -> str:
 
 
 @cache
-def _parts(number: int, place: Place, leader: int) -> tuple[object, object]:
+def _parts(number: int, place: Place, leader: int, *, own_names: bool) -> tuple[object, object]:
+    member, instance = _by_instance(number, place, leader)
+    if own_names and member and member.started:
+        member = replace(member, name=f"node-{number}")
+    return member, instance
+
+
+def _by_instance(number: int, place: Place, leader: int) -> tuple[Member | None, Instance | None]:
     member = None
     if place.member == "unnamed":
         member = replace(make_member(number, "dead", 0), name="")
@@ -148,20 +162,28 @@ def _parts(number: int, place: Place, leader: int) -> tuple[object, object]:
     return member, None if state == GONE else make_instance(number, state)
 
 
-def look(places: list[Place], desired: int) -> ClusterView:
+def _is_recorded(place: Place, *, own_join: bool) -> bool:
+    """Whether it is on record whose member it is: learners are added, or it has answered before."""
+    if place.instance == GONE:
+        return False
+    return place.member not in {None, "unstarted", "unnamed"} if own_join else place.learns
+
+
+def look(places: list[Place], desired: int, policy: Policy = POLICY) -> ClusterView:
     """The view of these places, each with its number from 1 on."""
+    own_join = policy.join is Join.INSTANCE
     leader = next((n for n, one in enumerate(places, start=1) if one.leads), 0)
     members, instances, first_seen, recorded, notices, told = [], [], {}, {}, {}, []
     for number, place in enumerate(places, start=1):
-        member, instance = _parts(number, place, leader)
+        member, instance = _parts(number, place, leader, own_names=own_join)
         if member:
             members.append(member)
         if instance:
             instances.append(instance)
         if place.learns or place.instance in {GONE, LAUNCHES}:
             first_seen[str(member_id(number))] = NOW - AGES[place.level]
-            if place.learns and instance:
-                recorded[instance_id(number)] = member_id(number)
+        if _is_recorded(place, own_join=own_join):
+            recorded[instance_id(number)] = member_id(number)
         if instance:
             first_seen[instance_id(number)] = NOW - AGES[place.level]
         if place.instance == INTERRUPTED:
@@ -183,7 +205,7 @@ def look(places: list[Place], desired: int) -> ClusterView:
     )
     if not told:
         return seen
-    joins = {one.id: (join_configuration(seen, POLICY, one), how) for one, how in told}
+    joins = {one.id: (join_configuration(seen, policy, one), how) for one, how in told}
     return replace(
         seen,
         joins={
@@ -332,11 +354,44 @@ def _tidy(places: list[Place]) -> State:
     return encode([one for one in places if one != _NOTHING])
 
 
-def happen(places: list[Place], desired: int, *, launches: bool) -> list[Place] | None:
-    """What happens by itself while the planner waits; None if nothing does."""
+def join_by_own_means(places: list[Place]) -> list[Place]:
+    """What the tooling of the instances does next: of each one thing, and one learner at a time."""
+    if not is_quorate(places):
+        return places
+    free = not any(one.learns for one in places) and all(one.answers for one in places if one.votes)
+    changed = []
+    for place in places:
+        after = place
+        if place == Place(None, LAUNCHES, level=place.level) and free:
+            after, free = place._replace(member="unstarted", level=0), False
+        elif place.instance in {LAUNCHES, SERVING} and place.member == "unstarted":
+            after = place._replace(member="lagging", level=0)
+        elif place.instance in {LAUNCHES, SERVING} and place.member == "synced":
+            after = place._replace(member="healthy")
+            after = after if after.waits else after._replace(level=0)
+        changed.append(after)
+    return changed
+
+
+def happen(
+    places: list[Place], desired: int, *, launches: bool, own_join: bool = False
+) -> list[Place] | None:
+    """What happens by itself while the planner waits; None if nothing does.
+
+    Args:
+        places: What there is.
+        desired: How many instances the group wants.
+        launches: Whether it manages to launch them.
+        own_join: Whether the tooling of the instances joins them to the cluster.
+    """
     changed, events = [], 0
     quorate = is_quorate(places)
-    for place in places:
+    joined = join_by_own_means(places) if own_join else places
+    for place, joining in zip(places, joined, strict=True):
+        if joining != place:
+            changed.append(joining)
+            events += 1
+            continue
         after: Place | None = place
         if place.instance in FINDS_OUT:
             after = _died(place)
@@ -365,6 +420,11 @@ def happen(places: list[Place], desired: int, *, launches: bool) -> list[Place] 
     return None if older == places else older
 
 
+def _is_stuck(place: Place) -> bool:
+    """Whether it is a learner that nobody promotes, or gives up."""
+    return place.learns and place.level == len(AGES) - 1
+
+
 def ask_a_person(places: list[Place]) -> list[Place] | None:
     """What somebody does who reads what the planner says; None if it asks for nothing."""
     if not is_quorate(places):
@@ -379,7 +439,7 @@ def ask_a_person(places: list[Place]) -> list[Place] | None:
         after = None
         if place.member == "alarmed" and place.instance not in FINDS_OUT:
             after = place._replace(member="healthy")
-        elif place.member in {"dead", None} and place.instance == SERVING:
+        elif place.instance == SERVING and (place.member in {"dead", None} or _is_stuck(place)):
             after = place._replace(instance=HELD, level=0)
         elif place.instance == GONE and (place.answers or place.member in {"synced", "lagging"}):
             removed = _remove(places, at)
@@ -400,6 +460,8 @@ class Exploration:
     Attributes:
         desired: How many instances the group wants.
         launches: Whether the group manages to launch what it lacks.
+        policy: What is a choice: `POLICY`, or `OWN_JOIN`.
+        tooling: With `OWN_JOIN`, whether the instances' tooling works, or hangs.
         ends: How each state ends: `SETTLED`, `WAITS`, `LOST` or `LIVELOCK`.
         wrong: What broke a rule or a property, in sentences.
         actions: How often each kind of action was chosen.
@@ -410,12 +472,25 @@ class Exploration:
 
     desired: int
     launches: bool = True
+    policy: Policy = POLICY
+    tooling: bool = True
     ends: dict[State, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
     late: int = 0
     count: int = 0
     totals: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def own_join(self) -> bool:
+        """Whether instances are joined by their own tooling."""
+        return self.policy.join is Join.INSTANCE and self.tooling
+
+    def _plan(self, places: list[Place]) -> Decision:
+        return plan(look(places, self.desired, self.policy), self.policy, NOW)
+
+    def _happen(self, places: list[Place]) -> list[Place] | None:
+        return happen(places, self.desired, launches=self.launches, own_join=self.own_join)
 
     def finish(self) -> None:
         """Count the states and forget them, so that the rest can go to another process."""
@@ -443,7 +518,9 @@ class Exploration:
                 helped = [one for each in circle if (one := ask_a_person(decode(each)))]
                 if not helped or asked > MOST_ASKED:
                     end = LIVELOCK
-                    self._complain(state, "it goes in a circle", circle)
+                    # Instances whose tooling hangs are given up and launched anew for ever.
+                    if self.tooling:
+                        self._complain(state, "it goes in a circle", circle)
                     break
                 state = _tidy(helped[0])
                 continue
@@ -462,11 +539,11 @@ class Exploration:
 
     def _step(self, state: State, pending: list[State]) -> State | None:
         places = decode(state)
-        seen = look(places, self.desired)
-        decision = plan(seen, POLICY, NOW)
+        seen = look(places, self.desired, self.policy)
+        decision = plan(seen, self.policy, NOW)
         action = decision.action
         self.actions[type(action).__name__] += 1
-        if broken := rules.violations(seen, decision, POLICY):
+        if broken := rules.violations(seen, decision, self.policy):
             self._complain(state, "; ".join(broken), [], decision)
         after = None
         if not isinstance(action, (Wait, Stop)):
@@ -480,16 +557,30 @@ class Exploration:
             self._complain(state, "the action has no effect", [], decision)
             return self._wait(places)
         self._come_late(places, action, pending)
+        self._come_meanwhile(places, decision, pending)
         return reached
+
+    def _come_meanwhile(
+        self, places: list[Place], decision: Decision, pending: list[State]
+    ) -> None:
+        """The instances' tooling does something between the look and the action."""
+        between = join_by_own_means(places) if self.own_join else places
+        done = apply(between, decision.action) if between != places else None
+        if done is None:
+            return
+        self.late += 1
+        if self.desired and is_quorate(between) and not is_quorate(done):
+            self._complain(_tidy(places), "the action costs the quorum", [], decision)
+        pending.append(_tidy(done))
 
     def _come_late(self, places: list[Place], action: Action, pending: list[State]) -> None:
         """The action's outcome is unknown, the planner does something else, and then it is done."""
         if not isinstance(action, (AddLearner, Promote, RemoveMember, TransferLeadership)):
             return
-        between = happen(places, self.desired, launches=self.launches)
+        between = self._happen(places)
         if between is None or len(between) < len(places):
             return  # places have moved: the state without the action is met by itself
-        decision = plan(look(between, self.desired), POLICY, NOW)
+        decision = self._plan(between)
         if isinstance(decision.action, (Wait, Stop)):
             other: list[Place] | None = between
         else:
@@ -505,14 +596,14 @@ class Exploration:
         pending.append(_tidy(done))
 
     def _wait(self, places: list[Place]) -> State | None:
-        after = happen(places, self.desired, launches=self.launches) or ask_a_person(places)
+        after = self._happen(places) or ask_a_person(places)
         return None if after is None else _tidy(after)
 
     def _classify(self, state: State) -> str:
         places = decode(state)
         if not is_quorate(places):
             return LOST
-        decision = plan(look(places, self.desired), POLICY, NOW)
+        decision = self._plan(places)
         as_wanted = sum(one.votes for one in places) == self.desired
         return SETTLED if decision.reason.startswith("settled") and as_wanted else WAITS
 
@@ -521,7 +612,8 @@ class Exploration:
         places = decode(state)
         if self.desired == 0 or not rescuable(places):
             return
-        if end == LOST or (end != SETTLED and self.launches):
+        joins = self.launches and self.tooling
+        if end == LOST or (end != SETTLED and joins):
             self._complain(state, f"a person could save it, but it ends {end}", path)
 
     def _complain(
@@ -533,7 +625,7 @@ class Exploration:
         if decision:
             lines.append(f"{decision.action}: {decision.reason} ({decision.arithmetic})")
         for one in path[path.index(state) if state in path else 0 :][:20]:
-            chosen = plan(look(decode(one), self.desired), POLICY, NOW)
+            chosen = self._plan(decode(one))
             lines.append(f"  {_told(one)}\n    {chosen.action}: {chosen.reason}")
         self.wrong.append("\n".join(lines))
 

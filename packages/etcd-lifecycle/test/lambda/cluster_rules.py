@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cluster_views import NOW
@@ -10,10 +11,15 @@ from etcd_lifecycle.model import (
     CompleteHook,
     HandOverJoin,
     HookResult,
+    Join,
     NoticeKind,
+    OnPreparationFailure,
     OnSnapshotFailure,
+    PreparationState,
+    PrepareRemoval,
     Promote,
     RemoveMember,
+    SeedCluster,
     TakeSnapshot,
     TransferLeadership,
     Transition,
@@ -23,14 +29,125 @@ from etcd_lifecycle.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from etcd_lifecycle.model import ClusterView, Decision, Instance, Member, Policy
+    from etcd_lifecycle.model import Action, ClusterView, Decision, Instance, Member, Policy
 
 
 def violations(
     view: ClusterView, decision: Decision, policy: Policy, now: float = NOW
 ) -> list[str]:
     """What is wrong with a decision, in sentences; nothing if it keeps all rules."""
-    return [*_violations(view, decision, policy), *_snapshots(view, decision, policy, now)]
+    rules = _violations(view, decision, policy)
+    if policy.join is Join.INSTANCE:
+        rules = _own_join(view, decision, policy, now)
+    return [
+        *rules,
+        *_snapshots(view, decision, policy, now),
+        *_preparations(view, decision, policy, now),
+    ]
+
+
+def _own_join(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:
+    """What is different where the instances' own tooling adds members and promotes them."""
+    action = decision.action
+    if isinstance(action, (AddLearner, Promote, HandOverJoin, SeedCluster)):
+        yield "what the instance's own tooling does"
+        return
+    victim = _by_id(view, action.member_id) if isinstance(action, RemoveMember) else None
+    awaited = [one for one in view.members if one.learner and _waits(view, one, policy, now)]
+    if victim in awaited:
+        yield "the removal of a learner that its instance may be about to promote"
+    # A learner on whom nobody waits (any more) is as good as none.
+    settled = decision.reason.startswith("settled")
+    members = (
+        view.members if awaited or settled else (*view.voters, *[victim] * (victim is not None))
+    )
+    seen = replace(view, members=tuple(dict.fromkeys(members)))
+    yield from _violations(seen, decision, policy)
+
+
+def _waits(view: ClusterView, learner: Member, policy: Policy, now: float) -> bool:
+    """Whether a learner has time left to be promoted, by the tooling of an instance that stays."""
+    one = owner(view, learner)
+    age = now - view.first_seen.get(str(learner.id), now)
+    if one is None:
+        return age <= (policy.stale_grace if learner.status is None else policy.launch_deadline)
+    return stays(view, learner) and age <= policy.launch_deadline
+
+
+def _preparations(
+    view: ClusterView, decision: Decision, policy: Policy, now: float
+) -> Iterator[str]:
+    """Who is asked to hand over, and who goes without having done so."""
+    action = decision.action
+    if isinstance(action, PrepareRemoval):
+        yield from _prepare(view, action, policy, now)
+        return
+    victim = _who_goes_by(view, action)
+    one = owner(view, victim) if victim else None
+    if policy.preparation is None or victim is None or one is None or not _is_asked(view, victim):
+        return
+    known = view.preparations.get(one.id)
+    if known and known.state is PreparationState.DONE:
+        return
+    if policy.preparation.on_failure is OnPreparationFailure.HOLD:
+        yield "a voter goes that has not handed over"
+    elif known is None:
+        yield "a voter goes that was not asked to hand over"
+    elif known.state is PreparationState.RUNNING and now - known.begun < policy.preparation.timeout:
+        yield "a voter goes while it hands over"
+
+
+def _who_goes_by(view: ClusterView, action: Action) -> Member | None:
+    if isinstance(action, RemoveMember):
+        return _by_id(view, action.member_id)
+    if isinstance(action, TransferLeadership):
+        return _by_id(view, action.leader_id)
+    ends = isinstance(action, CompleteHook) and action.result is HookResult.CONTINUE
+    if ends and action.transition is Transition.TERMINATING:
+        return member_of(view, action.instance_id)
+    return None
+
+
+def _is_asked(view: ClusterView, victim: Member) -> bool:
+    """Whether it can hand over: a voter that answers, on an instance that goes and is held."""
+    one = owner(view, victim)
+    return (
+        not victim.learner
+        and victim.status is not None
+        and one is not None
+        and one.leaving
+        and held(view, victim)
+        and one.id not in view.notices
+    )
+
+
+def _prepare(
+    view: ClusterView, action: PrepareRemoval, policy: Policy, now: float
+) -> Iterator[str]:
+    one, member = view.instance(action.instance_id), _by_id(view, action.member_id)
+    if policy.preparation is None:
+        yield "a preparation that nobody asked for"
+        return
+    if one is None or member is None or member_of(view, one.id) != member or member.learner:
+        yield "a preparation for a removal of no voter, or of another instance's"
+        return
+    if member.status is None or not held(view, member) or not one.leaving:
+        yield "somebody is to hand over who cannot, or need not"
+    known = view.preparations.get(one.id)
+    if known and known.state is PreparationState.DONE:
+        yield "somebody is to hand over a second time"
+    running = [
+        key
+        for key, other in view.preparations.items()
+        if other.state is PreparationState.RUNNING
+        and now - other.begun < policy.preparation.timeout
+        and (other.command or key != one.id)
+        and (each := member_of(view, key))
+        and each.status
+        and not stays(view, each)
+    ]
+    if running:
+        yield "two hand over at the same time, or one twice"
 
 
 def _snapshots(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:

@@ -26,6 +26,9 @@ from etcd_lifecycle.model import (
     HandOverJoin,
     HookResult,
     Member,
+    Preparation,
+    PreparationState,
+    PrepareRemoval,
     Promote,
     RecordCluster,
     RemoveMember,
@@ -63,6 +66,8 @@ class World:
         members: The members by id; one without a status has no process that runs.
         leader: The id of the leader; 0 while there is none.
         launches: How many more instances the group manages to launch.
+        preparation: What comes of it when an instance is asked to hand over: ``returns`` or
+            ``fails`` at once, ``ends`` or ``breaks`` after a while, or ``hangs``.
     """
 
     desired: int
@@ -76,6 +81,8 @@ class World:
     snapshot: StoredSnapshot | None = None
     snapshot_failure: SnapshotFailure | None = None
     snapshots_fail: bool = False
+    preparations: dict[str, Preparation] = field(default_factory=dict)
+    preparation: str = "returns"
     now: float = NOW
     launches: int = 4
     next_number: int = 50
@@ -125,6 +132,7 @@ class World:
             self.seed,
             dict(self.joins),
             self.snapshot,
+            {key: one.state for key, one in self.preparations.items()},
         )
 
     def look(self) -> ClusterView:
@@ -151,6 +159,7 @@ class World:
             recorded=dict(self.recorded),
             snapshot=self.snapshot,
             snapshot_failure=self.snapshot_failure,
+            preparations=dict(self.preparations),
             joins={key: one for key, one in self.joins.items() if key in self.instances},
         )
         waiting = [one.id for one in seen.instances if one.held or one.leaving]
@@ -194,6 +203,8 @@ class World:
                 self.leader = action.target_id
             case TakeSnapshot():
                 return self._take_snapshot()
+            case PrepareRemoval():
+                self._prepare(action.instance_id)
             case RemoveMember():
                 return self._remove(action)
             case CompleteHook(one, Transition.LAUNCHING, HookResult.CONTINUE):
@@ -227,6 +238,12 @@ class World:
         self.snapshot = StoredSnapshot("main/1.db", 1, 1, self.now, self.now)
         return True
 
+    def _prepare(self, asked: str) -> None:
+        states = {"returns": PreparationState.DONE, "fails": PreparationState.FAILED}
+        state = states.get(self.preparation, PreparationState.RUNNING)
+        command = "" if self.preparation in states else "c-1"
+        self.preparations[asked] = Preparation(self.now, state, "no such node", command)
+
     def _remove(self, action: RemoveMember) -> bool:
         victim = self.members[action.member_id]
         answering = sum(one.status is not None for one in self.voters)
@@ -248,11 +265,17 @@ class World:
         """The instance is no more, and neither is the process on it."""
         self.kill(ended)
         del self.instances[ended]
+        self.preparations.pop(ended, None)
 
     # What happens by itself
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
+        ends = {"ends": PreparationState.DONE, "breaks": PreparationState.FAILED}
+        for key, begun in self.preparations.items():
+            over = self.now - begun.begun >= MINUTE
+            if over and begun.state is PreparationState.RUNNING and self.preparation in ends:
+                self.preparations[key] = replace(begun, state=ends[self.preparation])
         for one in list(self.instances.values()):
             if one.state == "Terminating:Proceed":
                 self._end(one.id)
@@ -315,7 +338,8 @@ def run(world: World, *, limit: int = 120, policy: Policy = POLICY) -> Decision:
         if not isinstance(decision.action, Wait) and world.act(decision.action):
             if quorate and not world.quorate and world.desired > 0:
                 raise RuleBrokenError(_told(["the action cost the quorum"], world, seen))
-            if world.shape() == before:
+            asked_again = isinstance(decision.action, PrepareRemoval)
+            if world.shape() == before and not asked_again:
                 raise RuleBrokenError(_told(["an action without an effect"], world, seen))
             deadlines = list(everything)
             continue

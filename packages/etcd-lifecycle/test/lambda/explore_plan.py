@@ -1,6 +1,6 @@
 """Explores every state of a cluster of some sizes to its end, and prints how many there are.
 
-    python explore_plan.py --members 5 [--rare 3] [--desired 3 5] [--processes 2]
+    python explore_plan.py --members 5 [--rare 3] [--desired 3 5] [--processes 2] [--own-join]
 
 `cluster_graph` tells what a state is and what is asked of each. One process explores one number of
 instances that the group wants; the slowest come first.
@@ -21,17 +21,22 @@ sys.path[:0] = [
     str(HERE.parents[2] / "python-retry" / "python"),
 ]
 
-from cluster_graph import ALONE, LAUNCHES, Exploration, Place, starts  # noqa: E402
+from cluster_graph import ALONE, LAUNCHES, OWN_JOIN, Exploration, Place, starts  # noqa: E402
+from cluster_views import POLICY  # noqa: E402
 
 FEW = ((), (Place(None, LAUNCHES),))
 """Instances without members beside the most members; with fewer there is every kind of them."""
 
 
-def explore(task: tuple[int, bool, int, int]) -> tuple[Exploration, int, float]:
-    """Explore everything for one number of wanted instances; the explorer, starts and seconds."""
-    desired, launches, members, rare = task
+def explore(task: tuple[int, bool, int, int, bool | None]) -> tuple[Exploration, int, float]:
+    """Explore everything for one number of wanted instances; the explorer, starts and seconds.
+
+    The last part of a task tells whether the instances' own tooling works; None: they have none.
+    """
+    desired, launches, members, rare, tooling = task
     begun = time.monotonic()
-    exploration = Exploration(desired, launches)
+    policy = POLICY if tooling is None else OWN_JOIN
+    exploration = Exploration(desired, launches, policy, tooling=tooling is not False)
     count = 0
     for size in range(1, members + 1):
         kinds = [(False, FEW if size == members and size > 3 else ALONE)]
@@ -52,18 +57,27 @@ def main() -> int:
         "--rare", type=int, default=0, help="up to how many, some are interrupted or get new roots"
     )
     parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; 0 to 5")
+    parser.add_argument(
+        "--own-join", action="store_true", help="instances bring their own members in"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at a time")
     options = parser.parse_args()
     desired = options.desired or list(range(6))
-    tasks = [(one, True, options.members, options.rare) for one in sorted(desired, reverse=True)]
-    # That the group launches nothing is tried with fewer members.
-    fewer = min(options.members, 3)
-    tasks += [(one, False, fewer, min(options.rare, 2)) for one in desired]
+    tooling = True if options.own_join else None
+    tasks = [
+        (one, True, options.members, options.rare, tooling) for one in sorted(desired, reverse=True)
+    ]
+    # That the group launches nothing, or the tooling hangs, is tried with fewer members.
+    fewer = (min(options.members, 3), min(options.rare, 2))
+    tasks += [(one, False, *fewer, tooling) for one in desired]
+    if options.own_join:
+        tasks += [(one, True, *fewer, False) for one in desired]
     states, wrong, ends, actions, late = 0, [], Counter(), Counter(), 0
     with multiprocessing.Pool(options.processes) as pool:
         for found, count, seconds in pool.imap_unordered(explore, tasks):
             print(
-                f"desired {found.desired}, {'launching' if found.launches else 'without launches'}: "
+                f"desired {found.desired}, {'launching' if found.launches else 'without launches'}"
+                f"{'' if found.tooling else ', tooling hangs'}: "
                 f"{count} starts, {found.count} states, {dict(found.totals)}, {seconds:.0f} s",
                 flush=True,
             )

@@ -70,7 +70,7 @@ class Parts:
             setattr(Part, name, _method(parts, name))
         return Part()
 
-    def actor(self):
+    def actor(self, *, joins=True):
         etcd = self
 
         class Endpoints:
@@ -81,7 +81,7 @@ class Parts:
         return Actor(
             self.part("complete", "terminate_retained"),
             self.part("create_seed", "mark_created", "record_member", "forget_member"),
-            self.part("hand_over", "withdraw"),
+            self.part("hand_over", "withdraw") if joins else None,
             Endpoints(),
             POLICY,
         )
@@ -285,6 +285,21 @@ def test_an_answer_of_etcd_is_done_not_now_or_unknown(parts, error, result):
 
     assert outcome.result is result
     assert "as etcd says it" in outcome.detail
+
+
+def test_of_an_instance_that_joined_by_its_own_means_nothing_is_withdrawn(parts):
+    action = CompleteHook("i-1", Transition.TERMINATING, HookResult.CONTINUE)
+
+    assert parts.actor(joins=False).act(action, THREE) == Outcome(Result.DONE)
+    assert parts.asked == [
+        ("forget_member", "i-1"),
+        ("complete", "i-1", Transition.TERMINATING, HookResult.CONTINUE),
+    ]
+
+
+def test_nothing_is_handed_over_to_one_that_joins_by_its_own_means(parts):
+    with pytest.raises(ValueError, match="by their own means"):
+        parts.actor(joins=False).act(HandOverJoin("i-1", JOIN), THREE)
 
 
 @pytest.mark.parametrize("error", [EtcdError, NotAuthorized, TlsProblem, NotEtcd])

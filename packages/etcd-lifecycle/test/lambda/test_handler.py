@@ -2,17 +2,21 @@
 
 import json
 import traceback
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
+from etcd_lifecycle.access_settings import EtcdctlSettings
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD
-from etcd_lifecycle.etcd import Credentials, TlsMaterial
+from etcd_lifecycle.etcd import Credentials, EtcdEndpoints, TlsMaterial
+from etcd_lifecycle.etcdctl import EtcdctlEndpoints
 from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
     SECRET_SECONDS,
     ConfigurationError,
     Function,
+    MalformedEventError,
     Settings,
     SnapshotSettings,
     read_certificate,
@@ -20,12 +24,16 @@ from etcd_lifecycle.handler import (
 )
 from etcd_lifecycle.model import (
     AtDeadline,
+    Join,
     NoticeKind,
     OnSnapshotFailure,
     Policy,
+    PreparationPolicy,
     SnapshotPolicy,
     Transition,
 )
+from etcd_lifecycle.preparation import HandOverCommand, HandOverFunction
+from etcd_lifecycle.preparation_settings import PreparationSettings
 from python_retry import CircuitOpenError
 
 REQUIRED = {
@@ -82,6 +90,32 @@ def test_every_choice_is_read():
         stale_grace=13,
         peer_port=12380,
     )
+
+
+def test_instances_that_join_by_their_own_means_are_told_nothing():
+    needless = {
+        "QUORATE_LAUNCH_HOOK",
+        "QUORATE_PARAMETER_PREFIX",
+        "QUORATE_DEAD_LETTER_QUEUE_URL",
+    }
+    others = {name: one for name, one in REQUIRED.items() if name not in needless}
+    settings = Settings.read({**others, "QUORATE_JOIN": "instance"})
+
+    assert settings.policy == Policy(join=Join.INSTANCE)
+    assert settings.hooks == {Transition.TERMINATING: "terminating"}
+    assert settings.dead_letter_queue_url is None
+    with pytest.raises(
+        ConfigurationError,
+        match="lacks QUORATE_LAUNCH_HOOK, QUORATE_PARAMETER_PREFIX, QUORATE_DEAD_LETTER_QUEUE_URL",
+    ):
+        Settings.read({**others, "QUORATE_JOIN": "learner"})
+
+
+def test_another_way_to_join_is_refused():
+    with pytest.raises(
+        ConfigurationError, match="QUORATE_JOIN is 'kubeadm', but must be learner or instance"
+    ):
+        Settings.read({**REQUIRED, "QUORATE_JOIN": "kubeadm"})
 
 
 def test_with_a_tls_secret_members_reach_each_other_by_https():
@@ -154,6 +188,51 @@ def test_choices_about_snapshots_without_a_bucket_are_refused():
         ConfigurationError, match="QUORATE_SNAPSHOT_KEEP: set without QUORATE_SNAPSHOT_BUCKET"
     ):
         Settings.read({**REQUIRED, "QUORATE_SNAPSHOT_KEEP": "24"})
+
+
+def test_who_is_asked_to_hand_over_is_read():
+    settings = Settings.read({**REQUIRED, "QUORATE_BEFORE_REMOVAL_FUNCTION": "drain"})
+
+    assert settings.preparation == PreparationSettings("drain")
+    assert settings.policy.preparation == PreparationPolicy(30)
+    assert Settings.read(REQUIRED).preparation is None
+
+
+def test_without_certificates_of_its_own_it_is_told_that_members_have_some():
+    settings = Settings.read({**REQUIRED, "QUORATE_ETCDCTL": "{}", "QUORATE_PEER_SCHEME": "https"})
+
+    assert settings.etcdctl == EtcdctlSettings()
+    assert settings.policy.peer_scheme == "https"
+    with pytest.raises(ConfigurationError, match="QUORATE_PEER_SCHEME is 'ftp'"):
+        Settings.read({**REQUIRED, "QUORATE_PEER_SCHEME": "ftp"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "access", "seconds"),
+    [({}, EtcdEndpoints, 25), ({"QUORATE_ETCDCTL": "{}"}, EtcdctlEndpoints, 75)],
+)
+def test_the_way_to_the_members_is_the_one_that_is_said(variables, access, seconds, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    function = Function(Settings.read({**REQUIRED, **variables}))
+
+    assert isinstance(function._reconciler.observer._endpoints, access)
+    assert function._reconciler.round_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("variables", "means"),
+    [
+        ({"QUORATE_BEFORE_REMOVAL_FUNCTION": "drain"}, HandOverFunction),
+        ({"QUORATE_BEFORE_REMOVAL_COMMANDS": '["drain"]'}, HandOverCommand),
+    ],
+)
+def test_observer_and_reconciler_share_what_asks_instances(variables, means, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    function = Function(Settings.read({**REQUIRED, **variables}))
+    preparations = function._reconciler.preparations
+
+    assert isinstance(preparations._means, means)
+    assert function._reconciler.observer._preparations is preparations
 
 
 def test_the_auth_secret_is_read_from_a_variable_of_its_own():
@@ -338,6 +417,12 @@ class Queue:
 
 class TestMessages:
     """What a run does with what it is invoked with."""
+
+    def test_what_is_no_event_fails_where_there_is_no_dead_letter_queue(self, function):
+        function.settings = replace(function.settings, dead_letter_queue_url=None)
+
+        with pytest.raises(MalformedEventError):
+            function.handle({"source": "aws.autoscaling", "detail": []}, "run", 60.0)
 
     @pytest.mark.parametrize(
         ("event", "buried"),

@@ -1,8 +1,13 @@
 """What a person may ask the function for, and that nothing in its queue can."""
 
+import io
+from dataclasses import replace
+
 import pytest
 from etcd_lifecycle.events import operation_of
+from etcd_lifecycle.model import Join, Policy
 from etcd_lifecycle.operations import NotUnderstoodError, Operations
+from etcd_lifecycle.telemetry import Telemetry
 
 EVENT = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -75,3 +80,14 @@ def test_a_recovery_that_is_not_understood_is_an_error_before_anything_else(valu
 def test_so_is_maintenance(value):
     with pytest.raises(NotUnderstoodError, match=r"^maintain: "):
         operations().run({"maintain": value}, "run", lambda: 60)
+
+
+def test_instances_that_join_by_their_own_means_take_no_order_to_restore():
+    asked = replace(
+        operations(),
+        policy=Policy(join=Join.INSTANCE),
+        telemetry=Telemetry("main", stream=io.StringIO()),
+    )
+
+    answer = asked.run({"recover": ORDER}, "run", lambda: 60.0)
+    assert "restore the snapshot by their tooling" in answer["refused"]

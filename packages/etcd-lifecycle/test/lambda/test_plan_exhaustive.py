@@ -9,6 +9,7 @@ import pytest
 from cluster_graph import (
     ALONE,
     LIVELOCK,
+    OWN_JOIN,
     SETTLED,
     Exploration,
     Place,
@@ -53,6 +54,28 @@ def test_every_state_keeps_the_rules_and_is_saved_if_a_person_could_save_it(
     assert exploration.late > 0 or members == 1
     if launches and desired:
         assert ends[SETTLED] > 50
+
+
+@pytest.mark.parametrize(("launches", "tooling"), [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize(
+    ("members", "desired", "rare"), [(1, 3, True), (2, 1, True), (2, 3, False)]
+)
+def test_so_does_every_state_of_a_cluster_whose_instances_join_by_their_own_means(
+    members, desired, rare, launches, tooling
+):
+    exploration = Exploration(desired, launches, OWN_JOIN, tooling)
+    for state in starts(members, rare=rare):
+        exploration.follow(state)
+
+    assert exploration.wrong == []
+    kinds = exploration.actions.keys()
+    assert "CompleteHook" in kinds
+    assert "RemoveMember" in kinds or members == 1
+    assert kinds.isdisjoint({"SeedCluster", "HandOverJoin", "AddLearner", "Promote"})
+    ends = Counter(exploration.ends.values())
+    if tooling:
+        assert ends[LIVELOCK] == 0
+        assert ends[SETTLED] > 50 or not launches
 
 
 def test_members_are_interchangeable():

@@ -17,6 +17,10 @@ from etcd_lifecycle.model import (
     Notice,
     NoticeKind,
     Override,
+    Preparation,
+    PreparationPolicy,
+    PreparationState,
+    PrepareRemoval,
     Promote,
     RemoveMember,
     SnapshotPolicy,
@@ -200,7 +204,7 @@ class Scene:
 
     @property
     def actions(self):
-        kinds = (AddLearner, CompleteHook, Promote, RemoveMember, TakeSnapshot)
+        kinds = (AddLearner, CompleteHook, PrepareRemoval, Promote, RemoveMember, TakeSnapshot)
         return [one for one in self.log if isinstance(one, kinds)]
 
     @property
@@ -613,6 +617,62 @@ def test_a_policy_without_something_that_takes_them_is_a_mistake():
     scene.reconciler.snapshots = None
 
     with pytest.raises(ValueError, match="nothing to take them"):
+        scene.run()
+
+
+# --- preparations ---------------------------------------------------------------------------------
+
+PREPARES = replace(POLICY, preparation=PreparationPolicy(30))
+LEAVES = view(Slot(), Slot(), Slot(instance="Terminating:Wait"), desired=2)
+HANDED_OVER = replace(LEAVES, preparations={"i-3": Preparation(NOW, PreparationState.DONE)})
+
+
+class Preparing:
+    """Stands in for what asks an instance to hand over."""
+
+    def __init__(self, scene, waits=30.0):
+        self.scene = scene
+        self.waits = waits
+        scene.reconciler.preparations = self
+
+    def prepare(self, action, _seen, *, seconds_left, keep_alive):
+        return self.scene.take(action, _seen, seconds_left=seconds_left, keep_alive=keep_alive)
+
+
+def test_an_instance_hands_over_and_that_is_journalled_before_the_removal():
+    scene = Scene([LEAVES, HANDED_OVER, HANDED_OVER, SETTLED], policy=PREPARES)
+    Preparing(scene)
+    scene.run()
+
+    assert [type(one) for one in scene.actions] == [PrepareRemoval, RemoveMember]
+    assert "PrepareRemoval" in scene.entries[0].action
+
+
+def test_the_lease_is_renewed_while_a_run_waits_for_that():
+    def renewals(step):
+        scene = Scene([LEAVES, SETTLED], policy=PREPARES, snapshot_step=step)
+        Preparing(scene)
+        return scene.run().count("renew")
+
+    assert renewals(10) == renewals(1) + 3
+
+
+def test_a_run_that_has_used_its_time_leaves_a_long_one_to_the_next():
+    late = Scene([JOINS, LEAVES], [NOT_NOW], policy=PREPARES, left=30 + RESERVE_SECONDS + 1)
+    late.act = lambda *_: (setattr(late, "left", late.left - 15), NOT_NOW)[1]
+    Preparing(late)
+    command = Scene([JOINS, LEAVES], [NOT_NOW], policy=PREPARES, left=60)
+    Preparing(command, waits=0)
+
+    assert late.run().actions == []
+    assert any("the next run has more time" in one for one in late.messages)
+    assert PrepareRemoval in [type(one) for one in command.run().actions]
+
+
+def test_a_policy_without_something_that_prepares_is_a_mistake():
+    scene = Scene([LEAVES], policy=PREPARES)
+
+    with pytest.raises(ValueError, match="nothing to do them"):
         scene.run()
 
 

@@ -17,3 +17,16 @@ export const USED_BY_OTHERS: Readonly<Record<string, string>> = {
   'sqs:GetQueueUrl': 'CDK gives it to whoever consumes from a queue',
   'sqs:ReceiveMessage': 'Lambda itself, to poll the queue',
 };
+
+/**
+ * Who uses what the role may do with keys of the user, where there are some. AWS services ask KMS in
+ * the name of whoever asks them (KMS developer guide, "Forward access sessions"); nothing here calls it.
+ */
+export const USED_WITH_KEYS: Readonly<Record<string, string>> = {
+  'kms:Decrypt':
+    'SQS, DynamoDB, S3 for the parts of an upload, Secrets Manager, and Lambda at a start',
+  'kms:Encrypt': 'DynamoDB',
+  'kms:GenerateDataKey': 'S3',
+  'kms:GenerateDataKey*': 'SQS for the dead-letter queue, and DynamoDB',
+  'kms:ReEncrypt*': 'DynamoDB',
+};

@@ -62,6 +62,18 @@ const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
       resource: `arn:aws:sqs:${region}:${account}:${String(QueueUrl).split('/').at(-1)}`,
     },
   ],
+  'ssm:GetCommandInvocation': onAll('ssm:GetCommandInvocation'),
+  'ssm:SendCommand': ({ InstanceIds, DocumentName }, { region, account, groupName }) => [
+    {
+      action: 'ssm:SendCommand',
+      resource: `arn:aws:ssm:${region}::document/${DocumentName}`,
+    },
+    ...(InstanceIds as string[]).map((id) => ({
+      action: 'ssm:SendCommand',
+      resource: `arn:aws:ec2:${region}:${account}:instance/${id}`,
+      context: { 'ssm:resourceTag/aws:autoscaling:groupName': groupName },
+    })),
+  ],
   'ssm:DeleteParameters': onParameters('ssm:DeleteParameters'),
   'ssm:GetParameter': onParameters('ssm:GetParameter'),
   'ssm:GetParameters': onParameters('ssm:GetParameters'),
@@ -112,7 +124,12 @@ function onTable(action: string): Requirement {
 
 function onFunction(action: string): Requirement {
   return ({ FunctionName }, { region, account }) => [
-    { action, resource: `arn:aws:lambda:${region}:${account}:function:${FunctionName}` },
+    {
+      action,
+      resource: String(FunctionName).startsWith('arn:')
+        ? String(FunctionName)
+        : `arn:aws:lambda:${region}:${account}:function:${FunctionName}`,
+    },
   ];
 }
 

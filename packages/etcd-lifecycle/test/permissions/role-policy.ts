@@ -192,10 +192,14 @@ function arnOf(type: string, physicalId: string, { region, account }: Deployed):
   switch (type) {
     case 'AWS::DynamoDB::GlobalTable':
       return `arn:aws:dynamodb:${region}:${account}:table/${physicalId}`;
+    case 'AWS::KMS::Key':
+      return `arn:aws:kms:${region}:${account}:key/${physicalId}`;
     case 'AWS::Lambda::Function':
       return `arn:aws:lambda:${region}:${account}:function:${physicalId}`;
     case 'AWS::Logs::LogGroup':
       return `arn:aws:logs:${region}:${account}:log-group:${physicalId}:*`;
+    case 'AWS::S3::Bucket':
+      return `arn:aws:s3:::${physicalId}`;
     case 'AWS::SQS::Queue':
       return `arn:aws:sqs:${region}:${account}:${name}`;
     default:

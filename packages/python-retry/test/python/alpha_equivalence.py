@@ -87,7 +87,10 @@ class Comparison:
 
     def visit_keyword(self, one, other):
         if one.arg != other.arg:
-            self.differ("the name of an argument", one.arg, other.arg)
+            if not (other.arg or "").startswith("_"):
+                self.differ("the name of an argument", one.arg, other.arg)
+            # It names a field, so it goes by the same name as the attribute.
+            self.attributes(one.arg, other.arg)
         self.walk(one.value, other.value)
 
     def visit_ClassDef(self, one, other):
@@ -98,7 +101,7 @@ class Comparison:
 
     def visit_FunctionDef(self, one, other):
         special = one.name.startswith("__")
-        private = not special and (one.name.startswith("_") or self.in_private_class)
+        private = self.in_private_class or (one.name.startswith("_") and not special)
         if not private:
             signatures = [public_parameters(node.args) for node in (one, other)]
             if signatures[0] != signatures[1]:
@@ -121,7 +124,7 @@ class Comparison:
 def public_parameters(arguments):
     """Return the names by which callers may pass arguments."""
     every = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    return every[1:] if arguments.args and arguments.args[0].arg in {"self", *RECEIVERS} else every
+    return every[1:] if every and every[0] in {"self", *RECEIVERS} else every
 
 
 RECEIVERS = frozenset("abcdefghijklmnopqstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -140,7 +143,12 @@ def locally_bound(function):
 
 
 class _Apart(ast.NodeTransformer):
-    """Imports of one name each."""
+    """Imports of one name each, and `return` for `return None`."""
+
+    def visit_Return(self, node):
+        """Leave a None out."""
+        is_none = isinstance(node.value, ast.Constant) and node.value.value is None
+        return ast.Return() if is_none else node
 
     def visit_Import(self, node):
         """Split one."""

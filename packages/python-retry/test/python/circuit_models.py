@@ -134,7 +134,8 @@ class Ours(Model):
         return dict(circuit).get("phase", CLOSED)
 
     def opened_at(self, circuit):
-        return dict(circuit).get("opened_at", (0,))[0]
+        fields = dict(circuit)
+        return fields["waits"][0][1][0] if fields.get("phase") == OPEN else None
 
     def step(self, circuit, event, permit, now):
         before = self.thaw(circuit)
@@ -271,20 +272,17 @@ class Explorer:
             base = circuit._replace(opened_at=max(-9, circuit.opened_at - state.now))
         else:
             fields = dict(circuit)
-            opened = fields.get("opened_at", (state.now,))[0]
             base = (
                 fields.get("phase"),
                 canonical(fields.get("generation", 0), "generation"),
                 fields.get("failures", 0),
-                max(-9, opened - state.now),
-                self.wall_age(state, fields.get("opened_at")),
                 tuple(
                     (
                         canonical(ticket, "ticket"),
                         max(-9, start[0] - state.now),
                         self.wall_age(state, start),
                     )
-                    for ticket, start, _ in fields.get("probes", ())
+                    for ticket, start, _ in fields.get("waits", ())
                 ),
             )
 

@@ -64,7 +64,7 @@ def compare_and_swap():
     return [
         store.read(name),
         store.swap(name, 3, {"phase": "OPEN"}),  # no item, but one was expected
-        store.swap(name, 0, {"phase": "OPEN", "probes": [[2**52, 1.5, 60.0]]}),
+        store.swap(name, 0, {"phase": "OPEN", "waits": [[2**52, 1.5, 60.0]]}),
         store.swap(name, 0, {"phase": "CLOSED"}),  # an item, but none was expected
         store.swap(name, 1, {"phase": "HALF_OPEN"}),
         store.swap(name, 1, {"phase": "CLOSED"}),  # an older version was expected

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from remote import Remote
+from stored_state import opened_at, phase_of, tickets_of
 
 ENVIRONMENTS = 3
 WHICH = st.integers(0, ENVIRONMENTS - 1)
@@ -51,14 +52,6 @@ def fleet_options(draw):
         "lease": draw(st.integers(5, 40)),
         "store_ttl": draw(st.sampled_from([0, 5])),
     }
-
-
-def phase_of(state):
-    return state["phase"] if state else "CLOSED"
-
-
-def tickets_of(state):
-    return {ticket for ticket, _, _ in state["probes"]} if state else set()
 
 
 def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
@@ -114,7 +107,7 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
                 assert old - new == {self.settling}, NO_LEASE
             if now == "OPEN":
                 # A trip that the store has missed is written later, with the time it was made.
-                self.tripped_at = after["opened_at"] - EPOCH
+                self.tripped_at = opened_at(after) - EPOCH
                 age = self.now - self.tripped_at
                 assert age >= -self.off, FALSE_TIME
                 assert age <= self.off or "outages" in self.faults, FALSE_TIME

@@ -176,9 +176,9 @@ class Subject:
             ended = "refused"
         except (Exception, KeyboardInterrupt) as error:
             ended = RAISED[type(error).__name__]
-        if self.flaw == "that writes each success" and ended == "ok":
-            there = self.item.history[-1] or (0, {"phase": "CLOSED", "probes": []})
-            environment.store.swap("fleet", there[0], there[1])
+        there = self.item.history[-1]
+        if self.flaw == "that writes each success" and ended == "ok" and there:
+            environment.store.swap("fleet", *there)
         return [ended, len(made)]
 
     def answer(self, command, *arguments):

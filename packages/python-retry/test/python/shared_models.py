@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from circuit_models import CLOSED, FOREVER, HALF_OPEN, LEASE, OPEN, RESET
 from python_retry import CircuitBreaker
+from stored_state import phase_of
 from test_fleet_model import VOLATILE
 from test_fleet_model import Store as SharedItem
 
@@ -165,7 +166,7 @@ class OursShared(Shared):
         return self.save()
 
     def phase(self, memory):
-        return memory[0][1]["phase"] if memory[0] else CLOSED
+        return phase_of(memory[0] and memory[0][1])
 
     def writes(self, memory):
         return memory[0][0] if memory[0] else 0
@@ -205,7 +206,7 @@ class OursShared(Shared):
 
     def settle(self, memory, which, permit, outcome, now, down):
         self.load(memory, now, down)
-        self.breakers[which]._settle(outcome, permit)
+        self.breakers[which]._advance(outcome, permit)
         return self.save()
 
 

@@ -41,7 +41,9 @@ def test_the_check_finds_what_leases_and_tickets_are_for():
     class WithoutGenerations(models.Ours):
         def settle(self, circuit, permit, outcome, now):
             if outcome == "failure" and self.phase(circuit) == models.OPEN:
-                return self.freeze(self.thaw(circuit).to(opened_at=(now, 5e8 + now)))
+                return self.freeze(
+                    self.thaw(circuit).to(waits=((-1, (now, 5e8 + now), models.RESET),))
+                )
             return super().settle(circuit, permit, outcome, now)
 
     assert set(flaws_of(WithoutTickets(), 9)) == {models.LATE_IS_NEUTRAL}

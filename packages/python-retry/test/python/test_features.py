@@ -12,6 +12,7 @@ import threading
 from python_retry import (
     CircuitBreaker,
     CircuitOpenError,
+    DynamoDBStore,
     Permit,
     ResultRejectedError,
     RetryBudget,
@@ -172,6 +173,20 @@ def test_forms_of_a_breaker_follow_its_classifier():
     assert breaker.state == "OPEN"
 
 
+def test_a_classifier_that_fails_gives_the_permit_of_a_form_back():
+    def fails(_):
+        raise ZeroDivisionError
+
+    for classify, kind in ((fails, ZeroDivisionError), (lambda _: "bad", ValueError)):
+        world = World()
+        breaker = opened(world, classify=classify)
+        world.advance(60)
+        with raises(kind), breaker:
+            raise OSError
+        assert breaker.state == "HALF_OPEN"
+        assert breaker.can_execute()
+
+
 def test_generators_are_refused_like_coroutines():
     def lines():
         yield 1
@@ -182,6 +197,26 @@ def test_generators_are_refused_like_coroutines():
         retry_with_backoff(lines, "lines")
     with raises(TypeError, "generator"):
         retry_with_circuit_breaker(lines, "lines", CircuitBreaker())
+
+
+def test_whatever_has_only_begun_its_work_is_refused_and_a_probe_gives_its_permit_back():
+    class Later:
+        def __await__(self):
+            yield
+
+    async def stream():
+        yield 1
+
+    for pending in (Later, stream, lambda: (n for n in [1])):
+        world = World()
+        breaker = opened(world)
+        world.advance(60)
+        with raises(TypeError, "an awaitable or a generator"):
+            retry_call(pending, circuit_breaker=breaker, **world.options)
+        assert breaker.state == "HALF_OPEN"
+        with raises(TypeError, "an awaitable or a generator"):
+            breaker.call(pending)
+        assert breaker.call(lambda: "ok") == "ok"
 
 
 # --- deadline -------------------------------------------------------------------------------------
@@ -449,6 +484,25 @@ def test_a_hook_that_fails_gives_the_permit_back():
             Script(OSError), circuit_breaker=breaker, classify=lambda _: 1 / 0, **world.options
         )
     assert breaker.can_execute()
+
+
+def test_whichever_hook_fails_its_error_comes_out_and_nothing_is_counted():
+    def fails(*_):
+        raise ZeroDivisionError
+
+    for hook in ("is_retriable", "classify", "retry_after", "retry_result", "jitter"):
+        world = World()
+        breaker = CircuitBreaker(1, **world.clocks)
+        operation = Script("value" if hook == "retry_result" else OSError)
+        with raises(ZeroDivisionError):
+            retry_call(
+                operation,
+                circuit_breaker=breaker,
+                breaker_scope="call",
+                **{hook: fails},
+                **world.options,
+            )
+        assert (operation.calls, world.sleeps, breaker.state) == (1, [], "CLOSED"), hook
 
 
 def test_retry_after_hook_sets_the_delay_within_the_deadline():
@@ -728,6 +782,15 @@ def test_mode_retries_only_never_refuses_a_first_attempt():
     assert breaker.state == "CLOSED"
 
 
+def test_no_mode_but_enforce_refuses_a_first_attempt_of_an_isolated_circuit():
+    for mode in ("retries-only", "metrics-only"):
+        breaker = CircuitBreaker(mode=mode, **World().clocks)
+        breaker.isolate()
+        assert breaker.call(lambda: "called") == "called"
+        assert retry_with_circuit_breaker(lambda: "called", "call", breaker) == "called"
+        assert (breaker.state, breaker.retry_after) == ("ISOLATED", float("inf"))
+
+
 def test_mode_metrics_only_refuses_nothing_but_keeps_the_state():
     world = World()
     breaker = CircuitBreaker(2, 60, mode="metrics-only", **world.clocks)
@@ -740,6 +803,35 @@ def test_mode_metrics_only_refuses_nothing_but_keeps_the_state():
     with raises(OSError):
         retry_call(operation, circuit_breaker=breaker, max_retries=3, **world.options)
     assert operation.calls == 7  # a probe that fails is retried too: nothing is influenced
+
+
+# --- logging --------------------------------------------------------------------------------------
+
+
+def test_each_event_is_logged_at_the_level_that_is_documented():
+    world = World()
+    breaker = CircuitBreaker(2, 60, name="inventory", **world.clocks)
+    options = {"circuit_breaker": breaker, **world.options}
+    with logs() as lines:
+        retry_call(Script("ok"), "fetch", **options)
+        assert lines == []
+        with raises(OSError):
+            retry_call(Script(OSError("x")), "fetch", **options)
+        with raises(CircuitOpenError):
+            retry_call(Script("ok"), "fetch", **options)
+        world.advance(60)
+        retry_call(Script("ok"), "fetch", **options)
+    assert lines == [
+        ("WARNING", "fetch: attempt 1 of 3 failed, the next is in 5.000 s: OSError('x')"),
+        ("WARNING", "circuit inventory: CLOSED -> OPEN"),
+        (
+            "ERROR",
+            "fetch: gave up after 2 of 3 attempts in 5.000 s: the circuit is open: OSError('x')",
+        ),
+        ("INFO", "fetch: not called: circuit 'inventory' is open; retry after 60.000 s"),
+        ("INFO", "circuit inventory: OPEN -> HALF_OPEN"),
+        ("INFO", "circuit inventory: HALF_OPEN -> CLOSED"),
+    ]
 
 
 # --- listeners ------------------------------------------------------------------------------------
@@ -1055,6 +1147,31 @@ def test_bad_arguments_are_refused_and_named():
             RetryBudget(*arguments)
     with raises(ValueError, "namespace"):
         emf_listener("")
+    # Before boto3 is looked for.
+    for arguments, kind, text in (
+        (("",), ValueError, "table"),
+        ((7,), ValueError, "table"),
+        (("circuits", None, 0), ValueError, "timeout"),
+        (("circuits", None, True), TypeError, "timeout"),
+    ):
+        table, *rest = arguments
+        with raises(kind, text):
+            DynamoDBStore(table, *rest[:1], **({"timeout": rest[1]} if rest else {}))
+
+
+def test_none_stands_for_the_default_of_a_function_and_of_nothing_else():
+    nothing = {"clock": None, "wall": None, "rng": None}
+    breaker = CircuitBreaker(1, **nothing, listener=None, lease=None)
+    breaker.record_failure()
+    assert 0 < breaker.retry_after <= 60
+    options = {**nothing, "sleep": None, "timeout": None, "base_delay": 0, "context": None}
+    assert retry_call(Script(OSError, "ok"), **options, circuit_breaker=None) == "ok"
+    for name in ("max_retries", "reserve", "retriable_exceptions", "jitter", "breaker_scope"):
+        with raises((TypeError, ValueError), name):
+            retry_call(Script("ok"), **{name: None})
+    for name in ("failure_threshold", "min_calls", "mode", "store_ttl"):
+        with raises((TypeError, ValueError), name):
+            CircuitBreaker(**{name: None})
 
 
 def test_a_refused_call_names_the_seconds_that_the_clock_which_says_more_leaves():

@@ -11,6 +11,7 @@ import random
 
 from python_retry import CircuitBreaker, CircuitOpenError, retry_call
 from retry_support import Script, World, logs, raises
+from stored_state import opened_at, phase_of, tickets_of
 
 
 class MemoryStore:
@@ -72,7 +73,7 @@ class Fleet:
 
     @property
     def stored(self):
-        return self.store.items["inventory"][1]["phase"]
+        return phase_of(self.store.items["inventory"][1])
 
 
 def test_healthy_calls_cost_no_write_and_reads_are_cached():
@@ -137,7 +138,7 @@ def test_copies_of_a_process_name_their_probes_apart():
     for _ in range(2):
         random.seed(7)  # as two environments that were restored from one snapshot
         probe = fleet.breakers[0].acquire()
-        tickets += [ticket for ticket, _, _ in fleet.store.items["inventory"][1]["probes"]]
+        tickets += tickets_of(fleet.store.items["inventory"][1])
         probe.ignore()
     assert len(set(tickets)) == 2
 
@@ -178,10 +179,10 @@ def test_a_late_failure_does_not_move_the_opening_time():
     fleet = Fleet(2, threshold=1)
     late = fleet.breakers[1].acquire()
     fleet.trip(0)
-    opened_at = fleet.store.items["inventory"][1]["opened_at"]
+    opened = opened_at(fleet.store.items["inventory"][1])
     fleet.world.advance(30)
     late.failure()
-    assert fleet.store.items["inventory"][1]["opened_at"] == opened_at
+    assert opened_at(fleet.store.items["inventory"][1]) == opened
     assert fleet.breakers[1].retry_after == 30.0
 
 

@@ -9,7 +9,12 @@ import {
   ListStacksCommand,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  BucketAlreadyOwnedByYou,
+  CreateBucketCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { type Zippable, zipSync } from 'fflate';
 import { waitUntil } from '../wait-until';
 import type { Ministack } from './ministack';
@@ -58,6 +63,10 @@ interface AssetManifest {
   >;
 }
 
+interface CloudAssembly {
+  readonly artifacts: Readonly<Record<string, { readonly environment?: string }>>;
+}
+
 interface Template {
   readonly Parameters?: Readonly<Record<string, { readonly Default?: string }>>;
   readonly Resources: Readonly<Record<string, TemplateResource>>;
@@ -77,7 +86,8 @@ export class CdkDeployment {
    * @param cloudAssemblyDirectory what `cdk synth` or `app.synth()` wrote.
    * @param stackId the stack's id in the assembly: the name of its `<id>.template.json`.
    * @param props further options.
-   * @throws Error with the reason of each failed resource if the stack is not created.
+   * @throws Error with the reason of each failed resource if the stack is not created; or if the stack
+   * is for another Region than the emulator's.
    */
   static async deploy(
     ministack: Ministack,
@@ -85,6 +95,7 @@ export class CdkDeployment {
     stackId: string,
     props: CdkDeployProps = {},
   ): Promise<CdkDeployment> {
+    checkRegion(ministack, cloudAssemblyDirectory, stackId);
     const template = omitResources(
       readJson<Template>(join(cloudAssemblyDirectory, `${stackId}.template.json`)),
       props.omitResourceTypes ?? [],
@@ -149,6 +160,18 @@ export class CdkDeployment {
 
 function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(file, 'utf8')) as T;
+}
+
+/** A stack for another Region would look for its assets, and for all else, where nothing is. */
+function checkRegion(ministack: Ministack, directory: string, stackId: string): void {
+  const { artifacts } = readJson<CloudAssembly>(join(directory, 'manifest.json'));
+  const region = artifacts[stackId]?.environment?.split('/').at(-1);
+  if (region !== undefined && region !== 'unknown-region' && region !== ministack.region) {
+    throw new Error(
+      `Stack ${stackId} is for the Region ${region}, but the emulator is in ${ministack.region}: ` +
+        `start it with Ministack.start({ region: '${region}' }), or leave the stack's region out`,
+    );
+  }
 }
 
 function omitResources(template: Template, types: readonly string[]): Template {
@@ -230,8 +253,19 @@ async function uploadAssets(
     const body = source.packaging === 'zip' ? zipDirectory(path) : readFileSync(path);
     for (const { bucketName, objectKey } of Object.values(destinations)) {
       const bucket = resolve(bucketName);
-      await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+      await createBucket(s3, bucket);
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key: resolve(objectKey), Body: body }));
+    }
+  }
+}
+
+/** Makes a bucket, or finds it made: us-east-1 alone answers that with success (API of S3, CreateBucket). */
+async function createBucket(s3: S3Client, bucket: string): Promise<void> {
+  try {
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    if (!(error instanceof BucketAlreadyOwnedByYou)) {
+      throw error;
     }
   }
 }
@@ -245,7 +279,7 @@ async function uploadTemplate(
 ): Promise<string> {
   const bucket = 'deployed-templates';
   const key = `${stackName}.json`;
-  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  await createBucket(s3, bucket);
   await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: JSON.stringify(template) }));
   return `${ministack.endpoint}/${bucket}/${key}`;
 }

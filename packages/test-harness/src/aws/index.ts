@@ -21,7 +21,7 @@ export { CdkDeployment } from './cdk-deployment';
 export type { Clock } from './clock';
 export { ManualClock, SystemClock } from './clock';
 export { eventBridgeSink } from './event-bridge-sink';
-export type { BootProps } from './instance-process';
+export type { BootProps, ScriptResult } from './instance-process';
 export type {
   LifecycleActionResult,
   LifecycleHook,
@@ -37,6 +37,8 @@ export type {
   StateTransition,
 } from './local-auto-scaling';
 export { LocalAutoScaling } from './local-auto-scaling';
+export type { LocalRunCommandProps, SentCommand } from './local-run-command';
+export { LocalRunCommand } from './local-run-command';
 export type { MinistackProps } from './ministack';
 export { Ministack } from './ministack';
 export { ServiceError } from './service-error';

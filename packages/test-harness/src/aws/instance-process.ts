@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ProcessGroup } from '../process/process-group';
 
 /** What an instance runs when it boots. */
@@ -19,6 +20,17 @@ export interface BootProps {
   /** Seconds from SIGTERM to SIGKILL when the instance is terminated; 0: SIGKILL at once. Default: 0. */
   readonly stopGraceSeconds?: number;
 }
+
+/** What became of a script that was run on an instance. */
+export interface ScriptResult {
+  /** The exit code, 128 and more for a signal; undefined if its time was over. */
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How long a script that has ended may take to be noticed, in milliseconds. */
+const SCRIPT_INTERVAL_MS = 10;
 
 /** The processes of an instance. */
 export class InstanceProcess {
@@ -40,30 +52,37 @@ export class InstanceProcess {
     mkdirSync(root, { recursive: true });
     mkdirSync(temporary, { recursive: true });
     writeFileSync(script, props.script);
+    const ofProcesses = {
+      PATH: [...(props.path ?? []), process.env.PATH ?? '/usr/bin:/bin'].join(':'),
+      LANG: 'C.UTF-8',
+      HOME: root,
+      TMPDIR: temporary,
+      ...environment,
+      ...props.environment,
+      QUORATE_INSTANCE_ROOT: root,
+    };
     const group = await ProcessGroup.start({
       command: 'bash',
       args: [script],
       cwd: root,
       logFile: join(directory, 'console.log'),
-      environment: {
-        PATH: [...(props.path ?? []), process.env.PATH ?? '/usr/bin:/bin'].join(':'),
-        LANG: 'C.UTF-8',
-        HOME: root,
-        TMPDIR: temporary,
-        ...environment,
-        ...props.environment,
-        QUORATE_INSTANCE_ROOT: root,
-      },
+      environment: ofProcesses,
     });
-    return new InstanceProcess(group, root, props.stopGraceSeconds ?? 0);
+    return new InstanceProcess(group, root, directory, ofProcesses, props.stopGraceSeconds ?? 0);
   }
 
   private constructor(
     private readonly group: ProcessGroup,
     /** The directory that stands for the machine's disk. */
     readonly rootDirectory: string,
+    private readonly directory: string,
+    private readonly environment: Readonly<Record<string, string>>,
     private readonly stopGraceSeconds: number,
   ) {}
+
+  private readonly scripts = new Set<ProcessGroup>();
+  private scriptCount = 0;
+  private paused = false;
 
   /** Process id of the boot script, and of the group of all that it started. */
   get pid(): number {
@@ -85,18 +104,67 @@ export class InstanceProcess {
     return this.group.alive;
   }
 
+  /** Whether a script could be run now: the instance is there, and does not hang. */
+  get takesScripts(): boolean {
+    return this.alive && !this.paused;
+  }
+
+  /**
+   * Runs a script of a POSIX shell as a further process of the instance, as its agent does.
+   *
+   * @param script its lines.
+   * @param seconds how long it may take.
+   */
+  async run(script: string, seconds: number): Promise<ScriptResult> {
+    this.scriptCount += 1;
+    const file = join(this.directory, `script-${this.scriptCount}.sh`);
+    const [stdout, stderr] = [`${file}.out`, `${file}.err`];
+    writeFileSync(file, script);
+    const group = await ProcessGroup.start({
+      command: 'sh',
+      args: ['-c', 'exec sh "$1" > "$2" 2> "$3"', 'sh', file, stdout, stderr],
+      cwd: this.rootDirectory,
+      logFile: this.logFile,
+      environment: this.environment,
+    });
+    this.scripts.add(group);
+    const end = performance.now() + seconds * 1000;
+    while (!group.exit && performance.now() < end) {
+      await sleep(SCRIPT_INTERVAL_MS);
+    }
+    const exit = group.exit;
+    await group.stop();
+    this.scripts.delete(group);
+    return {
+      exitCode: exit && (exit.code ?? 128),
+      stdout: readFileSync(stdout, 'utf8'),
+      stderr: readFileSync(stderr, 'utf8'),
+    };
+  }
+
   /** Stops each process of the instance without ending it. */
   async pause(): Promise<boolean> {
-    return this.group.pause();
+    this.paused = true;
+    const [boot = false] = await Promise.all(
+      [this.group, ...this.scripts].map((one) => one.pause()),
+    );
+    return boot;
   }
 
   /** Sends a signal to each process of the instance. */
   signal(signal: NodeJS.Signals): boolean {
+    if (signal === 'SIGCONT') {
+      this.paused = false;
+    }
+    for (const script of this.scripts) {
+      script.signal(signal);
+    }
     return this.group.signal(signal);
   }
 
   /** Ends all processes of the instance. */
   async stop(): Promise<void> {
+    await Promise.all([...this.scripts].map((one) => one.stop()));
     await this.group.stop(this.stopGraceSeconds);
   }
 }

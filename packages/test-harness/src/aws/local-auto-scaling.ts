@@ -21,7 +21,7 @@ import {
 import { type Clock, SystemClock } from './clock';
 import { answerEc2, EC2_VERSION, ec2Error } from './ec2-api';
 import { InstanceMetadataService } from './instance-metadata';
-import { type BootProps, InstanceProcess } from './instance-process';
+import { type BootProps, InstanceProcess, type ScriptResult } from './instance-process';
 import { QueryRequest } from './query-protocol';
 import { ServiceError, validationError } from './service-error';
 
@@ -317,6 +317,22 @@ export class LocalAutoScaling implements AsyncDisposable {
   /** Kills the processes of an instance; the group does not notice. */
   killInstanceProcesses(instanceId: string): void {
     this.process(instanceId).signal('SIGKILL');
+  }
+
+  /** Whether {@link runScript} would do something: the instance has processes, and does not hang. */
+  takesScripts(instanceId: string): boolean {
+    return this.processes.get(instanceId)?.takesScripts ?? false;
+  }
+
+  /**
+   * Runs a script of a POSIX shell as a process of the instance, with its files and environment.
+   *
+   * @param script its lines.
+   * @param seconds how long it may take.
+   * @throws Error if the instance has no processes.
+   */
+  async runScript(instanceId: string, script: string, seconds: number): Promise<ScriptResult> {
+    return this.process(instanceId).run(script, seconds);
   }
 
   /** Terminates an instance through the group, as the operation of the same name does. */

@@ -1,19 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cacheDirectory } from './binary';
-import { withDirectoryLock } from './directory-lock';
 import { environmentForEtcd } from './executable';
-import { goEnvironment } from './go-build';
+import { resolveGoTool } from './go-tool';
 
 const run = promisify(execFile);
-
-/** The Go module whose tool is etcdutl: a `go.mod` and a `go.sum`, no source. */
-const RECIPE = join(__dirname, '..', '..', 'etcd', 'etcdutl');
-
-const MODULE = 'go.etcd.io/etcd/etcdutl/v3';
 
 /** What etcdutl tells of a snapshot. */
 export interface EtcdSnapshotStatus {
@@ -34,25 +24,7 @@ export class Etcdutl {
    * @throws Error if Go is missing or fails.
    */
   static async resolve(): Promise<Etcdutl> {
-    const cache = cacheDirectory();
-    const directory = join(cache, `etcdutl-${process.platform}-${process.arch}`);
-    const path = join(directory, 'etcdutl');
-    if (!existsSync(path)) {
-      await mkdir(cache, { recursive: true });
-      await withDirectoryLock(`${directory}.lock`, async () => {
-        if (!existsSync(path)) {
-          await mkdir(directory, { recursive: true });
-          const target = `${path}.building`;
-          await run(
-            'go',
-            ['build', '-mod=readonly', '-trimpath', '-buildvcs=false', '-o', target, MODULE],
-            { cwd: RECIPE, env: goEnvironment(process.env, cache) },
-          );
-          await rename(target, path);
-        }
-      });
-    }
-    return new Etcdutl(path);
+    return new Etcdutl(await resolveGoTool('etcdutl'));
   }
 
   private constructor(

@@ -26,6 +26,7 @@ export {
   type EtcdUser,
   GrpcCode,
 } from './gateway';
+export { resolveEtcdctl } from './go-tool';
 export { type EtcdExit, EtcdMember, type EtcdMemberProps } from './member';
 export {
   EtcdCertificates,

@@ -36,7 +36,13 @@ afterEach(async () => {
 });
 
 /** Writes a cloud assembly as the CDK does, with one stack and one asset. */
-function writeAssembly(template: object, assetFiles: Record<string, string> = {}): void {
+function writeAssembly(
+  template: object,
+  assetFiles: Record<string, string> = {},
+  region = 'unknown-region',
+): void {
+  const artifacts = { Stack: { environment: `aws://unknown-account/${region}` } };
+  writeFileSync(join(assembly, 'manifest.json'), JSON.stringify({ artifacts }));
   writeFileSync(join(assembly, 'Stack.template.json'), JSON.stringify(template));
   for (const [name, content] of Object.entries(assetFiles)) {
     mkdirSync(dirname(join(assembly, 'asset', name)), { recursive: true });
@@ -255,6 +261,24 @@ describe('a deployed stack', () => {
       omitResourceTypes: ['AWS::EC2::EIP'],
     });
     expect(Object.keys(stack.resources).sort()).toEqual(['Other', 'Queue']);
+  });
+
+  test('is deployed to another Region, and again', async () => {
+    const resources = { Topic: { Type: 'AWS::SNS::Topic' } };
+    await using other = await Ministack.start({ region: 'eu-central-1' });
+    for (const stackName of ['One', 'Two']) {
+      writeAssembly({ Resources: resources }, { 'index.py': '' }, 'eu-central-1');
+      const stack = await CdkDeployment.deploy(other, assembly, 'Stack', { stackName });
+      expect(stack.physicalId('Topic')).toContain(':eu-central-1:');
+    }
+  }, 30_000);
+
+  test('for another Region than that of the emulator tells so', async () => {
+    writeAssembly({ Resources: {} }, {}, 'eu-central-1');
+    await expect(CdkDeployment.deploy(ministack, assembly, 'Stack')).rejects.toThrow(
+      'Stack Stack is for the Region eu-central-1, but the emulator is in us-east-1: start it with ' +
+        "Ministack.start({ region: 'eu-central-1' }), or leave the stack's region out",
+    );
   });
 
   test('that cannot be created names the resource and the reason', async () => {

@@ -1,4 +1,4 @@
-import { Stack, Token } from 'aws-cdk-lib';
+import { Token } from 'aws-cdk-lib';
 import { RuntimeFamily } from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
 import type { Settings } from '../defaults';
@@ -6,16 +6,8 @@ import { refuse } from '../findings';
 
 /** Each prop for itself: names, ports, the runtime. */
 export function guardInputs(scope: IConstruct, settings: Settings): void {
-  const {
-    clusterName,
-    clientPort,
-    peerPort,
-    runtime,
-    securityGroups,
-    removal,
-    replacementFirst,
-    encryptionKey,
-  } = settings;
+  const { clusterName, clientPort, peerPort, runtime, securityGroups, removal, replacementFirst } =
+    settings;
   if (!Token.isUnresolved(clusterName) && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(clusterName)) {
     refuse(
       scope,
@@ -47,13 +39,6 @@ export function guardInputs(scope: IConstruct, settings: Settings): void {
       scope,
       'removal.replacementFirst is false, so that no member waits for its replacement: leave out ' +
         'removal.deadline and removal.atDeadline',
-    );
-  }
-  if (encryptionKey && Token.isUnresolved(Stack.of(scope).region)) {
-    refuse(
-      scope,
-      'encryptionKey encrypts a global table, whose Region must be known: give the stack an ' +
-        '"env" with a region',
     );
   }
   if (securityGroups?.length === 0) {

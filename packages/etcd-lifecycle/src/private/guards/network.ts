@@ -1,5 +1,10 @@
 import { Stack, Token } from 'aws-cdk-lib';
-import { CfnSecurityGroupIngress, CfnVPCEndpoint, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2';
+import {
+  CfnSecurityGroupIngress,
+  CfnVPCEndpoint,
+  type ISecurityGroup,
+  type IVpc,
+} from 'aws-cdk-lib/aws-ec2';
 import type { IConstruct } from 'constructs';
 import type { Settings } from '../defaults';
 import { warn } from '../findings';
@@ -9,8 +14,11 @@ export function guardAdmission(
   scope: IConstruct,
   members: ISecurityGroup[],
   ofFunction: ISecurityGroup[],
-  { clientPort }: Settings,
+  { clientPort, vpc }: Settings,
 ): void {
+  if (!vpc) {
+    return;
+  }
   // A rule belongs to either side, if they are in different stacks.
   const admitted = [...members, ...ofFunction]
     .flatMap(({ node }) => node.children)
@@ -33,12 +41,15 @@ export function guardAdmission(
 /** Whether the function can reach the endpoints of AWS from where it runs. */
 export function guardEndpoints(scope: IConstruct, settings: Settings): void {
   const { vpc, vpcSubnets } = settings;
+  if (!vpc) {
+    return;
+  }
   const isolated = new Set(vpc.isolatedSubnets.map(({ subnetId }) => subnetId));
   const { subnetIds } = vpc.selectSubnets(vpcSubnets);
   if (!subnetIds.some((id) => isolated.has(id))) {
     return;
   }
-  const there = endpointsOf(scope, settings);
+  const there = endpointsOf(scope, vpc);
   const missing = servicesOf(settings).filter(
     (service) => !there.some((name) => name.endsWith(`.${service}`)),
   );
@@ -54,20 +65,21 @@ export function guardEndpoints(scope: IConstruct, settings: Settings): void {
 }
 
 /** The services that the function calls, as they are named in the names of their endpoints. */
-export function servicesOf({ tls, auth, snapshots }: Settings): string[] {
+export function servicesOf({ tls, auth, snapshots, join, beforeRemoval }: Settings): string[] {
   return [
     'autoscaling',
     'dynamodb',
     'ec2',
+    ...(beforeRemoval?.fn ? ['lambda'] : []),
     ...(snapshots ? ['s3'] : []),
     ...(tls.secret || auth ? ['secretsmanager'] : []),
     'sqs',
-    'ssm',
+    ...(join.managedByInstance ? [] : ['ssm']),
   ];
 }
 
 /** The service names of the network's endpoints that are part of the app. */
-function endpointsOf(scope: IConstruct, { vpc }: Settings): string[] {
+function endpointsOf(scope: IConstruct, vpc: IVpc): string[] {
   const stacks = new Set([Stack.of(vpc), Stack.of(scope)]);
   return [...stacks]
     .flatMap((stack) => stack.node.findAll())

@@ -4,7 +4,7 @@ import { warn } from '../findings';
 
 /** Who else could read along. */
 export function guardSecrecy(scope: IConstruct, { tls, auth }: Settings): void {
-  if (tls.secret) {
+  if (tls.scheme === 'https') {
     return;
   }
   warn(

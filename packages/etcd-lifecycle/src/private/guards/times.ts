@@ -13,6 +13,11 @@ const LONGEST_WAIT = Duration.hours(48).toSeconds();
 /** How long etcd takes to say that there is no quorum; it is asked at the start of a run. */
 const NO_QUORUM_SECONDS = 7;
 
+/** For how many seconds a hook can hold an instance, whatever its heartbeats. */
+export function longestWait(heartbeatTimeout: number): number {
+  return Math.min(MOST_HEARTBEAT_TIMEOUTS * heartbeatTimeout, LONGEST_WAIT);
+}
+
 /** How the time-outs and deadlines go together. */
 export function guardTimes(scope: IConstruct, settings: Settings): void {
   const heartbeat = settings.heartbeatTimeout.toSeconds();
@@ -40,7 +45,7 @@ export function guardTimes(scope: IConstruct, settings: Settings): void {
         'each launch would be given up: make it at least 60 s',
     );
   }
-  const longest = Math.min(MOST_HEARTBEAT_TIMEOUTS * heartbeat, LONGEST_WAIT);
+  const longest = longestWait(heartbeat);
   for (const [name, deadline] of Object.entries({
     'removal.deadline': settings.replacementDeadline.toSeconds(),
     launchDeadline: launch,

@@ -7,7 +7,14 @@ const LARGEST_ID = '18446744073709551615';
 const FIRST = 'i-00000000000000001';
 const SECOND = 'i-00000000000000002';
 /** What is read of a cluster of which nothing is recorded. */
-const NOTHING = { seed: null, recorded: {}, first_seen: {}, notices: {}, override: null };
+const NOTHING = {
+  seed: null,
+  recorded: {},
+  first_seen: {},
+  notices: {},
+  preparations: {},
+  override: null,
+};
 
 let ministack: Ministack;
 let python: PythonRunner;
@@ -224,6 +231,22 @@ describe('what is told from outside', () => {
     await python.call('forget_override', [TABLE, cluster]);
     expect(await load(cluster)).toMatchObject({ override: null });
   });
+});
+
+test('what was begun before a removal is kept by instance, until the instance may go', async () => {
+  const cluster = newCluster();
+  const record = (instance: string, ...rest: (string | number)[]) =>
+    python.call('record_preparation', [TABLE, cluster, instance, ...rest]);
+  await record(FIRST, 10.5, 'running', '', '');
+  await record(FIRST, 10.5, 'running', '', 'c-1');
+  await record(SECOND, 20, 'failed', 'no such node', '');
+  const second = { [SECOND]: [20, 'failed', 'no such node', ''] };
+  expect(await load(cluster)).toMatchObject({
+    preparations: { [FIRST]: [10.5, 'running', '', 'c-1'], ...second },
+  });
+  await python.call('forget_preparation', [TABLE, cluster, FIRST]);
+  await python.call('forget_preparation', [TABLE, cluster, FIRST]);
+  expect((await load(cluster)) as object).toHaveProperty('preparations', second);
 });
 
 describe('since when something waits', () => {

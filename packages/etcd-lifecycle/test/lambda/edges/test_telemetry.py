@@ -107,9 +107,18 @@ def values(line):
 def test_the_signs_of_trouble(telemetry, stream):
     telemetry.vital(Vitals(oldest_learner=90.5, refusals=2, unwell=1, snapshot_age=3600.0))
     telemetry.vital(Vitals(oldest_learner=0, refusals=0, unwell=0, snapshot_age=None))
+    telemetry.vital(
+        Vitals(oldest_learner=0, refusals=0, unwell=0, snapshot_age=None, preparation_failures=1)
+    )
     assert [values(line) for line in lines(stream)] == [
         {"OldestLearner": 90.5, "Refusals": 2, "UnwellVoters": 1, "SnapshotAge": 3600.0},
         {"OldestLearner": 0, "Refusals": 0, "UnwellVoters": 0},
+        {
+            "OldestLearner": 0,
+            "Refusals": 0,
+            "UnwellVoters": 0,
+            "PreparationFailures": 1,
+        },
     ]
 
 

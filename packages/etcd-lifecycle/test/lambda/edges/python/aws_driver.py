@@ -13,6 +13,8 @@ from etcd_lifecycle.model import (
     Notice,
     NoticeKind,
     Override,
+    Preparation,
+    PreparationState,
     RestoreOrder,
     Seed,
     Transition,
@@ -120,6 +122,10 @@ def load(table, cluster):
         "recorded": {key: str(value) for key, value in records.recorded.items()},
         "first_seen": records.first_seen,
         "notices": {key: [one.kind.name, one.time] for key, one in records.notices.items()},
+        "preparations": {
+            key: [one.begun, one.state.value, one.detail, one.command]
+            for key, one in records.preparations.items()
+        },
         "override": records.override and dataclasses.asdict(records.override),
     }
 
@@ -135,6 +141,15 @@ def written(seed):
         and {**dataclasses.asdict(restore), "lost_cluster_id": str(restore.lost_cluster_id)},
         "retired": [str(one) for one in seed.retired],
     }
+
+
+def record_preparation(table, cluster, instance_id, begun, state, detail, command):
+    preparation = Preparation(begun, PreparationState(state), detail, command)
+    journal(table, cluster).record_preparation(instance_id, preparation)
+
+
+def forget_preparation(table, cluster, instance_id):
+    journal(table, cluster).forget_preparation(instance_id)
 
 
 def record_notice(table, cluster, instance_id, kind, now):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cluster_views import NOW, POLICY, Slot, view
 from etcd_lifecycle.handler import Function, Settings
-from etcd_lifecycle.model import SnapshotPolicy, StoredSnapshot
+from etcd_lifecycle.model import PreparationPolicy, SnapshotPolicy, StoredSnapshot
 from etcd_lifecycle.telemetry import Telemetry
 from test_handler import REQUIRED, TICK, SecretsManager
 from test_reconcile import Scene
@@ -40,7 +40,8 @@ def _of_runs():
     settled = view(Slot(), Slot(), Slot())
     snapshot = StoredSnapshot("key", 42, 1000, taken=NOW - 61, stored=NOW - 60)
     backed_up = Scene(
-        [replace(settled, snapshot=snapshot)], policy=replace(POLICY, snapshots=SnapshotPolicy())
+        [replace(settled, snapshot=snapshot)],
+        policy=replace(POLICY, snapshots=SnapshotPolicy(), preparation=PreparationPolicy(30)),
     )
     contradictory = Scene([replace(settled, foreign=("192.0.2.1",))])
     return [*backed_up.run().lines, *contradictory.run().lines]

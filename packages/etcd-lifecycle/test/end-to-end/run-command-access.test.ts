@@ -1,0 +1,68 @@
+import { dirname } from 'node:path';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { resolveEtcdctl, WriteLoad } from '@quorate/test-harness';
+import { LocalDeployment } from '../../demo/local-deployment';
+import { EtcdAccess } from '../../src';
+import { runCommand } from '../commands/recording-terminal';
+
+jest.setTimeout(240_000);
+
+let deployment: LocalDeployment;
+
+beforeAll(async () => {
+  deployment = await LocalDeployment.start({
+    size: 2,
+    baseAddress: '127.0.88.2',
+    tls: true,
+    runsCommands: true,
+    // Commands are run in the folder that stands for the machine's disk.
+    access: EtcdAccess.ssmRunCommand({ environmentFile: './etcd.env' }),
+    programs: [dirname(await resolveEtcdctl())],
+  });
+  deployment.startTicks(1);
+  await deployment.waitUntilInService(2, 180);
+});
+
+afterAll(async () => {
+  await deployment?.stop();
+});
+
+test('by commands a leader hands over and is replaced, with certificates on the instances only', async () => {
+  const load = WriteLoad.start({
+    endpoints: () => deployment.clientUrls(),
+    tls: deployment.clientTls,
+  });
+  try {
+    const [leader] = deployment.instances();
+    deployment.autoScaling.terminateInstance(leader?.instanceId ?? '');
+    await deployment.waitUntilInService(2, 180);
+    await deployment.journal.stop();
+
+    const kinds = deployment.journal.records.map(({ kind }) => kind);
+    expect(kinds.slice(kinds.lastIndexOf('AddLearner'))).toEqual(
+      expect.arrayContaining(['Promote', 'TransferLeadership', 'RemoveMember']),
+    );
+    const outcomes = deployment.journal.records.map(({ outcome }) => outcome);
+    expect(outcomes.filter((one) => !/^(done|already done)/.test(one))).toEqual([]);
+    expect(deployment.instances().map(({ instanceId }) => instanceId)).not.toContain(
+      leader?.instanceId,
+    );
+  } finally {
+    await load.stop();
+  }
+  await expect(load.verify()).resolves.toMatchObject({ lost: [] });
+  // All members were asked by one command.
+  expect(deployment.runCommand.sent.some(({ instanceIds }) => instanceIds.length > 1)).toBe(true);
+});
+
+test('what a person asks for is done by commands too', async () => {
+  const { functionName } = deployment;
+  const environment = deployment.environment();
+  const plan = await runCommand(['plan', '--function', functionName], environment);
+  expect(plan).toMatchObject({ exitCode: 0 });
+  const defragmented = await runCommand(
+    ['defragment', '--function', functionName, '--operator', 'alice'],
+    environment,
+  );
+  expect(defragmented).toMatchObject({ exitCode: 0 });
+});
