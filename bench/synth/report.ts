@@ -77,7 +77,12 @@ export function packagesTable({ imports, sizes }: Measurements): string {
 /** What the README shows of the synthesis. */
 export function synthesisTable({ validated, unvalidated }: Measurements): string {
   return table(
-    ['processor time of a process that synthesizes the stack, ms', 'bare group', 'with `EtcdLifecycle`', 'added'],
+    [
+      'processor time of a process that synthesizes the stack, ms',
+      'bare group',
+      'with `EtcdLifecycle`',
+      'added',
+    ],
     [
       synthesisRow('as CDK does by default', validated),
       synthesisRow('without its validation (`CDK_VALIDATION=false`)', unvalidated),
