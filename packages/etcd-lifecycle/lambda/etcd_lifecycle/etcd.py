@@ -878,14 +878,15 @@ class EtcdEndpoint:
             Unreachable: It does not answer, or stopped in the midst of it.
             EtcdError: Anything else, as its class tells.
         """
+        path = "maintenance/snapshot"
         connection, response = self._guarded(
-            lambda: self._open("maintenance/snapshot", {}, timeout, STREAM_SILENCE),
-            "maintenance/snapshot",
+            lambda: self._authorized(
+                path, lambda token: self._open(path, {}, timeout, STREAM_SILENCE, token)
+            ),
+            path,
             attempts=1,
         )
         try:
-            if response.status != http.client.OK:
-                self._answer(response.status, response.read(_MAX_ANSWER))
             while line := response.readline(_MAX_LINE):
                 if not line.endswith(b"\n") and len(line) < _MAX_LINE:
                     # http.client takes a chunk that is cut short for the end of the answer.
@@ -900,14 +901,7 @@ class EtcdEndpoint:
         try:
             answer = json.loads(line)
             if "error" in answer:
-                error = answer["error"]
-                raise meaning(
-                    int(error.get("code") or error["grpc_code"]),
-                    str(error["message"]),
-                    self._address,
-                    tls=self._tls is not None,
-                    user=self._session.user if self._session else None,
-                )
+                raise self._refusal(answer["error"])
             result = answer["result"]
             blob = base64.b64decode(result.get("blob", ""), validate=True)
             return SnapshotChunk(_uint64(result, "remaining_bytes"), blob)
@@ -978,7 +972,12 @@ class EtcdEndpoint:
     def _authorized_post(
         self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
     ) -> dict[str, Any]:
-        """Post, and log in for it if etcd asks for that.
+        return self._authorized(
+            path, lambda token: self._post(path, body, timeout, changes=changes, token=token)
+        )
+
+    def _authorized(self, path: str, call: Callable[[str | None], T]) -> T:
+        """Call, and log in for it if etcd asks for that.
 
         A refusal for want of a login changes nothing, so that a change may be sent again after it.
 
@@ -990,7 +989,7 @@ class EtcdEndpoint:
         new = False
         while True:
             try:
-                return self._post(path, body, timeout, changes=changes, token=token)
+                return call(token)
             except NotAuthorized as error:
                 # Of a read without a token, etcd says over TLS that permission is denied.
                 worth_it = token is None or isinstance(error, NotLoggedIn)
@@ -1025,18 +1024,27 @@ class EtcdEndpoint:
         return self._answer(status, text)
 
     def _open(
-        self, path: str, body: Mapping[str, Any], timeout: float, silence: float
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        timeout: float,
+        silence: float,
+        token: str | None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Begin a call whose answer is read bit by bit; the connection is to be closed."""
         connection = self._connect(silence)
         try:
-            # Whoever asked who leads, which comes first, has logged in if that is needed.
-            token = self._session.token if self._session else None
             self._send(connection, path, body, timeout, token)
-            return connection, connection.getresponse()
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                self._answer(response.status, response.read(_MAX_ANSWER))
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise self._lost(error, changes=False) from error
+        except EtcdError:
+            connection.close()
+            raise
+        return connection, response
 
     @staticmethod
     def _send(
@@ -1128,18 +1136,23 @@ class EtcdEndpoint:
             raise self._foreign(f"HTTP {status} with a body that is no JSON: {told!r}") from error
         if not isinstance(answer, dict):
             raise self._foreign(f"HTTP {status} with JSON of no object: {answer!r}")
-        if isinstance(answer.get("code"), int):
-            message = answer.get("message") or answer.get("error") or "no message"
-            raise meaning(
-                answer["code"],
-                str(message),
-                self._address,
-                tls=self._tls is not None,
-                user=self._session.user if self._session else None,
-            )
+        # What refuses a stream is wrapped once more.
+        refusal = answer["error"] if isinstance(answer.get("error"), dict) else answer
+        if isinstance(refusal.get("code", refusal.get("grpc_code")), int):
+            raise self._refusal(refusal)
         if status != http.client.OK:
             raise self._foreign(f"HTTP {status} without a code of gRPC: {json.dumps(answer)}")
         return answer
+
+    def _refusal(self, error: Mapping[str, Any]) -> EtcdError:
+        """Return the error for what the gateway answers instead of a result."""
+        return meaning(
+            int(error.get("code") or error["grpc_code"]),
+            str(error.get("message") or error.get("error") or "no message"),
+            self._address,
+            tls=self._tls is not None,
+            user=self._session.user if self._session else None,
+        )
 
 
 class EtcdEndpoints:
@@ -1165,6 +1178,8 @@ class EtcdEndpoints:
         self._port = port
         self._session = Session(credentials) if credentials else None
         self._known: dict[str, EtcdEndpoint] = {}
+        # Kept: to start its threads is a third of the work of asking nine members.
+        self._pool = ThreadPoolExecutor(MAX_PARALLEL_PROBES)
 
     def at(self, address: str) -> EtcdEndpoint:
         """Return the endpoint at an address; the same one, with the same breaker, each time."""
@@ -1189,8 +1204,7 @@ class EtcdEndpoints:
 
         if not asked:
             return {}
-        with ThreadPoolExecutor(min(len(asked), MAX_PARALLEL_PROBES)) as pool:
-            return dict(zip(asked, pool.map(ask, asked), strict=True))
+        return dict(zip(asked, self._pool.map(ask, asked), strict=True))
 
     def keep(self, addresses: Iterable[str]) -> None:
         """Forget all others: when an address is used again, it is by another instance."""
