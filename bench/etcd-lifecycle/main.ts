@@ -10,8 +10,17 @@ import { readArguments, runProgram, UsageError } from '../../packages/etcd-lifec
 import { EtcdCluster, resolveEtcd } from '../../packages/test-harness/src';
 import { endLeaderByHand, LEADER_ENDS, replaceAllByHand, type Writers } from './cluster-by-hand';
 import { deploy, fill, release, replaceAll, replaceLeader } from './cluster-of-quorate';
+import { measureOutages } from './outage';
+import { outageSection } from './outage-report';
 import { runPython, withFunctionCode } from './python';
-import { type ColdStarts, type Measurements, readmeTable, render } from './report';
+import {
+  type ColdStarts,
+  type Measurements,
+  readmeTable,
+  render,
+  withOutageRow,
+  withOutages,
+} from './report';
 
 const USAGE = `Usage: npx projen bench:etcd-lifecycle [-- OPTIONS]
 
@@ -22,6 +31,7 @@ Options:
   --rounds N     leader replacements and releases of each kind (default 10)
   --rolls N      rolling replacements of each kind (default 3)
   --megabytes N  size of the database in the large rolling replacement (default 600)
+  --only outage  measure nothing but the outages of Auto Scaling, in about two minutes
   --help         show this text
 `;
 
@@ -40,6 +50,7 @@ interface Options {
   readonly rounds: number;
   readonly rolls: number;
   readonly megabytes: number;
+  readonly onlyOutage: boolean;
 }
 
 function progress(text: string): void {
@@ -153,7 +164,21 @@ function measureColdStarts(code: string): ColdStarts {
   return starts;
 }
 
-async function run({ rounds, rolls, megabytes }: Options): Promise<boolean> {
+/** Puts the outages, measured alone, into the report and the README of the last whole run. */
+async function runOutages(): Promise<boolean> {
+  const outages = await withFunctionCode((code) => measureOutages(code, progress));
+  const report = withOutages(readFileSync(RESULT, 'utf8'), outages);
+  writeFileSync(RESULT, withOutageRow(report, outages));
+  writeFileSync(README, withOutageRow(readFileSync(README, 'utf8'), outages));
+  console.log(outageSection(outages));
+  progress(`written: ${RESULT}`);
+  return true;
+}
+
+async function run({ rounds, rolls, megabytes, onlyOutage }: Options): Promise<boolean> {
+  if (onlyOutage) {
+    return runOutages();
+  }
   const etcd = await resolveEtcd();
   progress(`etcd ${etcd.version}`);
   const measurements: Measurements = {
@@ -165,6 +190,7 @@ async function run({ rounds, rolls, megabytes }: Options): Promise<boolean> {
     leaders: await measureLeaders(rounds),
     rolls: await measureRolls(rolls, 0),
     largeRolls: await measureRolls(1, megabytes * 1e6),
+    outages: await withFunctionCode((code) => measureOutages(code, progress)),
   };
   mkdirSync(join(ROOT, 'bench', 'results'), { recursive: true });
   writeFileSync(RESULT, render(measurements));
@@ -188,7 +214,11 @@ function readOptions(args: string[]): Options {
     rounds: { type: 'string', default: '10' },
     rolls: { type: 'string', default: '3' },
     megabytes: { type: 'string', default: '600' },
+    only: { type: 'string' },
   });
+  if (values.only !== undefined && values.only !== 'outage') {
+    throw new UsageError(`--only ${values.only}: there is only outage that can be measured alone`);
+  }
   const count = (name: 'rounds' | 'rolls' | 'megabytes') => {
     const number = Number(values[name]);
     if (!(Number.isInteger(number) && number > 0)) {
@@ -196,7 +226,12 @@ function readOptions(args: string[]): Options {
     }
     return number;
   };
-  return { rounds: count('rounds'), rolls: count('rolls'), megabytes: count('megabytes') };
+  return {
+    rounds: count('rounds'),
+    rolls: count('rolls'),
+    megabytes: count('megabytes'),
+    onlyOutage: values.only !== undefined,
+  };
 }
 
 void runProgram({ name: 'bench', usage: USAGE, read: readOptions, run });

@@ -1,20 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { getPythonRetryUtils } from '../../packages/python-retry/src';
-
-const LAMBDA = join(__dirname, '..', '..', 'packages', 'etcd-lifecycle', 'lambda');
+import { promisify } from 'node:util';
+import { writeLambdaCode } from '../../packages/etcd-lifecycle/src/lambda-code';
 
 /** A folder with the function's code as it is deployed, for as long as it is used. */
 export async function withFunctionCode<T>(use: (directory: string) => T | Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'quorate-bench-'));
   try {
-    cpSync(LAMBDA, directory, {
-      recursive: true,
-      filter: (source) => !source.includes('__pycache__'),
-    });
-    writeFileSync(join(directory, 'python_retry.py'), getPythonRetryUtils());
+    writeLambdaCode(directory);
     return await use(directory);
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -33,8 +28,26 @@ export function runPython<T>(
 ): T {
   const output = execFileSync('python', [join(__dirname, script), ...args], {
     encoding: 'utf8',
-    env: { ...process.env, PYTHONPATH: code, PYTHONDONTWRITEBYTECODE: '1', ...environment },
+    env: environmentOf(code, environment),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return JSON.parse(output) as T;
+}
+
+/** The same beside this process, which serves it meanwhile. */
+export async function runPythonAside<T>(
+  script: string,
+  args: readonly string[],
+  code: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const { stdout } = await promisify(execFile)('python', [join(__dirname, script), ...args], {
+    encoding: 'utf8',
+    env: environmentOf(code, environment),
+  });
+  return JSON.parse(stdout) as T;
+}
+
+function environmentOf(code: string, further: Readonly<Record<string, string>>) {
+  return { ...process.env, PYTHONPATH: code, PYTHONDONTWRITEBYTECODE: '1', ...further };
 }

@@ -1,5 +1,8 @@
 import { cpus, totalmem } from 'node:os';
+import { table } from '../table';
 import { RATE, type Writers } from './cluster-by-hand';
+import type { OutageResults } from './outage';
+import { outageRow, outageSection } from './outage-report';
 import { median, summary } from './statistics';
 
 /** A start in a fresh process. */
@@ -32,16 +35,12 @@ export interface Measurements {
   readonly rolls: Rolls;
   /** Seconds, with a large database. */
   readonly largeRolls: Rolls;
+  readonly outages: OutageResults;
 }
 
 export interface Rolls {
   readonly byHand: readonly number[];
   readonly quorate: readonly number[];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n');
 }
 
 function gaps(writers: readonly Writers[]): number[] {
@@ -112,6 +111,7 @@ export function readmeTable(m: Measurements): string {
         median(m.coldStarts.clients.map(({ mib }) => mib)).toFixed(0),
         '',
       ],
+      outageRow(m.outages),
       ['Acknowledged writes lost', String(total(quorate, 'lost')), '', ''],
     ],
   );
@@ -197,7 +197,39 @@ ${table(
     summary(starts.map(({ mib }) => mib)),
   ]),
 )}
+
+${OUTAGE_BEGINS}
+${outageSection(m.outages)}
+${OUTAGE_ENDS}
 `;
+}
+
+/** Around the section of the outages, which can be measured alone. */
+const OUTAGE_BEGINS = '<!-- outage -->';
+const OUTAGE_ENDS = '<!-- /outage -->';
+
+/**
+ * A report with the section of the outages anew, or for the first time.
+ *
+ * @param report - What was written before.
+ */
+export function withOutages(report: string, outages: OutageResults): string {
+  const section = `${OUTAGE_BEGINS}\n${outageSection(outages)}\n${OUTAGE_ENDS}\n`;
+  const [before = '', rest] = report.split(`${OUTAGE_BEGINS}\n`);
+  const after = rest?.split(`${OUTAGE_ENDS}\n`)[1] ?? '';
+  return `${rest === undefined ? `${before.trimEnd()}\n\n` : before}${section}${after}`;
+}
+
+/** A text with a table of `readmeTable`, with the line of the outages anew, or for the first time. */
+export function withOutageRow(text: string, outages: OutageResults): string {
+  const row = outageRow(outages);
+  const line = `| ${row.join(' | ')} |`;
+  const lines = text.split('\n').filter((one) => !one.startsWith(`| ${row[0]} |`));
+  const last = lines.findIndex((one) => one.startsWith('| Acknowledged writes lost |'));
+  if (last < 0) {
+    throw new Error('there is no table with the line "Acknowledged writes lost"');
+  }
+  return [...lines.slice(0, last), line, ...lines.slice(last)].join('\n');
 }
 
 const COLD_START_NAMES: Record<keyof ColdStarts, string> = {

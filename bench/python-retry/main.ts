@@ -17,9 +17,9 @@ import {
   type PythonRetryFeature,
   writePythonRetry,
 } from '../../packages/python-retry/src';
+import { table } from '../table';
 import { describeOutage, type Simulation } from './outage';
 import { drawOutage } from './plot';
-import { table } from './table';
 
 const ROOT = join(__dirname, '..', '..');
 const VENV = join(ROOT, '.cache', 'bench-python-retry');

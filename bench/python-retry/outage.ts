@@ -1,4 +1,4 @@
-import { table } from './table';
+import { table } from '../table';
 
 /** Mean over the seeds, and its standard error. */
 type Figure = readonly [mean: number, error: number];

@@ -41,15 +41,17 @@ const STACK = 'EtcdWithTls';
 const BASE_ADDRESS = '127.0.61.2';
 /** What an instance that is a process cannot write to, as all of them share it. */
 const OWN_FOLDERS = ['/etc/etcd', '/etc/systemd/system', '/var/lib/etcd'];
-/** What the emulator does not know of a network. */
+/** What the emulator does not know of a network, and an alarm's metric math, with what refers to it. */
 const OMITTED = [
-  'EIP',
-  'NatGateway',
-  'Route',
-  'SecurityGroupIngress',
-  'SecurityGroupEgress',
-  'VPCEndpoint',
-].map((type) => `AWS::EC2::${type}`);
+  'CloudWatch::Alarm',
+  'CloudWatch::Dashboard',
+  'EC2::EIP',
+  'EC2::NatGateway',
+  'EC2::Route',
+  'EC2::SecurityGroupIngress',
+  'EC2::SecurityGroupEgress',
+  'EC2::VPCEndpoint',
+].map((type) => `AWS::${type}`);
 
 let directory: string;
 let certificates: EtcdCertificates;

@@ -6,7 +6,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 import { packageFolder } from './package-folder';
 
 /** What the Python uses of the retry utilities. */
-const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'aws'];
+const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'store', 'aws'];
 
 /** The module for wiring by hand; it reads the cluster's name from a file beside it. */
 const ENTRY = 'index.py';
@@ -45,8 +45,7 @@ export function createEtcdLifecycleLambdaCode(clusterName?: string): Code {
             '"_" or ".", starting with a letter or digit',
     );
   }
-  const sources = packageFolder('lambda');
-  return Code.fromAsset(sources, {
+  return Code.fromAsset(packageFolder('lambda'), {
     // Of what is deployed, so that a cache beside the sources changes nothing.
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
@@ -54,7 +53,7 @@ export function createEtcdLifecycleLambdaCode(clusterName?: string): Code {
       image: DockerImage.fromRegistry('scratch'),
       local: {
         tryBundle(directory: string): boolean {
-          bundle(sources, directory, clusterName);
+          writeLambdaCode(directory, clusterName);
           return true;
         },
       },
@@ -62,7 +61,13 @@ export function createEtcdLifecycleLambdaCode(clusterName?: string): Code {
   });
 }
 
-function bundle(sources: string, directory: string, clusterName: string | undefined): void {
+/**
+ * Writes what is deployed into a folder.
+ *
+ * @internal
+ */
+export function writeLambdaCode(directory: string, clusterName?: string): void {
+  const sources = packageFolder('lambda');
   const files = readdirSync(sources, { encoding: 'utf8', recursive: true });
   const wanted = files.filter((name) => name.endsWith('.py') && (clusterName || name !== ENTRY));
   for (const file of wanted) {

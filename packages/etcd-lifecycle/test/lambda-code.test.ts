@@ -65,7 +65,7 @@ test('what is deployed is what is in the sources, byte for byte', () => {
     );
   }
   expect(readFileSync(join(asset, 'python_retry.py'), 'utf8')).toBe(
-    getPythonRetryUtils({ features: ['breaker', 'aws'] }),
+    getPythonRetryUtils({ features: ['breaker', 'store', 'aws'] }),
   );
 });
 

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 from python_retry import aws_classify
 
+from .circuits import STORE_TIMEOUT
+
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -126,6 +128,12 @@ class Clients:
     def dynamodb(self) -> DynamoDBClient:
         """Amazon DynamoDB."""
         return boto3.client("dynamodb", config=self._config)
+
+    @cached_property
+    def circuits(self) -> DynamoDBClient:
+        """Amazon DynamoDB for the circuits that are shared: it is not waited for."""
+        brief = Config(connect_timeout=STORE_TIMEOUT, read_timeout=STORE_TIMEOUT)
+        return boto3.client("dynamodb", config=self._config.merge(brief))
 
     @cached_property
     def ec2(self) -> EC2Client:

@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -20,7 +20,8 @@ from .act import Actor
 from .auto_scaling import AutoScalingGroup
 from .aws import clients, explain, is_failure
 from .certificate import earliest_end
-from .dependency import Dependency
+from .circuits import shared_circuits
+from .dependency import CALL_ATTEMPTS, RESET_TIMEOUT, Dependency
 from .environment import ConfigurationError
 from .environment import read_choice as _choice
 from .environment import read_number as _number
@@ -30,6 +31,7 @@ from .join import JoinParameters
 from .journal import LEASE_SECONDS, Journal, JournalEntry
 from .model import AtDeadline, Join, OnSnapshotFailure, Policy, SnapshotPolicy, Transition
 from .observe import Observer
+from .outages import Outages
 from .pace import ROUND_SECONDS
 from .preparation_settings import read_preparation_policy, read_preparation_settings
 from .reconcile import Reconciler
@@ -39,6 +41,8 @@ from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from python_retry import CircuitStore
 
     from .access_settings import EtcdctlSettings
     from .etcd_access import EtcdAccess
@@ -87,6 +91,24 @@ class SnapshotSettings:
 
 
 @dataclass(frozen=True)
+class CircuitSettings:
+    """When a service of AWS is not called for a while.
+
+    Attributes:
+        shared: ``QUORATE_CIRCUITS_SHARED``: whether all environments of the function share the
+            circuits through the table; they do by default.
+        failures: ``QUORATE_CIRCUIT_FAILURES``: failures in a row that open a circuit. By default 3,
+            the attempts of one call: the run ends with it anyway, and the next tick comes later than
+            a probe is let through. So no environment has to learn by a second run.
+        seconds: ``QUORATE_CIRCUIT_SECONDS``: until it admits a probe; 15 by default.
+    """
+
+    shared: bool = True
+    failures: int = CALL_ATTEMPTS
+    seconds: float = RESET_TIMEOUT
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the function's environment variables say.
 
@@ -118,6 +140,7 @@ class Settings:
             that of `read_preparation_policy`.
         etcdctl: ``QUORATE_ETCDCTL``: how etcdctl is called on the instances; None: members are reached
             by the network.
+        circuits: When a service of AWS is not called for a while.
     """
 
     cluster: str
@@ -134,6 +157,7 @@ class Settings:
     snapshots: SnapshotSettings | None = None
     preparation: PreparationSettings | None = None
     etcdctl: EtcdctlSettings | None = None
+    circuits: CircuitSettings = field(default_factory=CircuitSettings)
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -199,6 +223,7 @@ class Settings:
             snapshots=_read_snapshot_settings(environment),
             preparation=read_preparation_settings(environment),
             etcdctl=read_etcdctl_settings(environment),
+            circuits=_read_circuit_settings(environment),
         )
 
 
@@ -237,6 +262,19 @@ def _read_snapshot_settings(environment: Mapping[str, str]) -> SnapshotSettings 
     )
 
 
+def _read_circuit_settings(environment: Mapping[str, str]) -> CircuitSettings:
+    failures = _number(environment, "QUORATE_CIRCUIT_FAILURES", CALL_ATTEMPTS)
+    if failures != int(failures) or failures < 1:
+        raise ConfigurationError(
+            f"QUORATE_CIRCUIT_FAILURES is {failures}, but must be a whole number of 1 or more"
+        )
+    return CircuitSettings(
+        shared=_choice(environment, "QUORATE_CIRCUITS_SHARED", ("true", "false")) == "true",
+        failures=int(failures),
+        seconds=_number(environment, "QUORATE_CIRCUIT_SECONDS", RESET_TIMEOUT),
+    )
+
+
 class Function:
     """One execution environment: its clients, connections and breakers outlive an invocation."""
 
@@ -246,6 +284,7 @@ class Function:
         self.telemetry = Telemetry(settings.cluster)
         self._clients = clients()
         self._dependencies: list[Dependency] = []
+        self._circuits = self._share_circuits()
         self._secrets = self._depend_on("Secrets Manager")
         self._sqs = self._depend_on("SQS")
         self._group = AutoScalingGroup(
@@ -258,8 +297,10 @@ class Function:
             settings.table,
             settings.cluster,
             self._clients.dynamodb,
-            self._depend_on("DynamoDB"),
+            # Of its own: whether it is down is nothing that could be read in it.
+            self._depend_on("DynamoDB", alone=True),
         )
+        self._outages = Outages(self._dependencies, self._journal, self.telemetry)
         self._joins = self._make_joins()
         self._run_command = self._depend_on("SSM Run Command")
         self._preparations = self._make_preparations()
@@ -270,8 +311,23 @@ class Function:
         self._endpoints = self._make_endpoints()
         self._reconciler = self._make_reconciler()
 
-    def _depend_on(self, service: str) -> Dependency:
-        self._dependencies.append(Dependency(service, is_failure))
+    def _share_circuits(self) -> CircuitStore | None:
+        settings = self.settings
+        if not settings.circuits.shared:
+            return None
+        return shared_circuits(settings.table, settings.cluster, lambda: self._clients.circuits)
+
+    def _depend_on(self, service: str, *, alone: bool = False) -> Dependency:
+        circuits = self.settings.circuits
+        self._dependencies.append(
+            Dependency(
+                service,
+                is_failure,
+                failure_threshold=circuits.failures,
+                reset_timeout=circuits.seconds,
+                store=None if alone else self._circuits,
+            )
+        )
         return self._dependencies[-1]
 
     def _make_joins(self) -> JoinParameters | None:
@@ -354,6 +410,7 @@ class Function:
             journal=self._journal,
             policy=settings.policy,
             telemetry=self.telemetry,
+            outages=self._outages,
             snapshots=self._make_snapshots(endpoints),
             preparations=self._preparations,
             lease_seconds=settings.lease_seconds,
@@ -380,9 +437,7 @@ class Function:
         try:
             self._run(run_id, deadline, notices)
         finally:
-            self.telemetry.circuits(
-                [one.name for one in self._dependencies if one.breaker.state != "CLOSED"]
-            )
+            self.telemetry.circuits(self._outages.open_circuits())
 
     def _run(self, run_id: str, deadline: float, notices: Mapping[str, NoticeKind]) -> None:
         try:

@@ -34,13 +34,14 @@ from .view_json import digest
 from .vitals import take_vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .act import Actor, Outcome
     from .auto_scaling import AutoScalingGroup, GroupDescription
     from .journal import Journal, Lease
     from .model import Action, ClusterView, Decision, NoticeKind, Policy
     from .observe import Observer
+    from .outages import Outages
     from .preparation import Preparations
     from .snapshot import Snapshots
     from .telemetry import Telemetry
@@ -70,6 +71,7 @@ class Reconciler:
         journal: Keeps the lease, and what was decided.
         policy: What is a choice.
         telemetry: Logs and metrics.
+        outages: Tells which services of AWS are not called for now.
         snapshots: Takes snapshots, if the policy asks for some.
         preparations: Does what comes before removals, if the policy asks for it.
         lease_seconds: How long the lease of a run that died keeps others from changing anything.
@@ -84,6 +86,7 @@ class Reconciler:
     journal: Journal
     policy: Policy
     telemetry: Telemetry
+    outages: Outages
     snapshots: Snapshots | None = None
     preparations: Preparations | None = None
     lease_seconds: float = LEASE_SECONDS
@@ -99,20 +102,49 @@ class Reconciler:
         seconds_left: Callable[[], float],
         notices: Mapping[str, NoticeKind] | None = None,
     ) -> None:
-        """Bring the cluster as far as it can go now.
+        """Bring the cluster as far as it can go now; end early where a circuit is open.
 
         Args:
             owner: Names this run in the lease; another for each run.
             seconds_left: How long the run may still take.
             notices: What EC2 has just said of instances, of which some may be of this group.
+
+        Raises:
+            Exception: Something failed, and no circuit is open for it: the messages are to come
+                again.
         """
         self._beaten.clear()
         self._released.clear()
-        group = self._see_group()
-        for instance in group.instances:
-            if notices and instance.id in notices:
-                notice = Notice(notices[instance.id], self.clock())
-                self.journal.record_notice(instance.id, notice)
+        noted = False
+        try:
+            group = self._see_group()
+            self._note(notices or {}, [one.id for one in group.instances])
+            noted = True
+            self._reconcile(owner, seconds_left, group)
+        except Exception as error:
+            if not self.outages.ends(error):
+                raise
+            if notices and not noted:
+                # The group cannot be seen, and what EC2 says is not said again.
+                self._note(notices, self._known_instances())
+            self.outages.tell(error)
+        self.outages.settle()
+
+    def _note(self, notices: Mapping[str, NoticeKind], instance_ids: Iterable[str]) -> None:
+        """Remember what EC2 said of these instances."""
+        for instance_id in notices.keys() & set(instance_ids):
+            notice = Notice(notices[instance_id], self.clock())
+            self.journal.record_notice(instance_id, notice)
+
+    def _known_instances(self) -> set[str]:
+        """The instances of which something is remembered: the members, and all that wait."""
+        records = self.journal.load()
+        seed = [records.seed.instance_id] if records.seed else []
+        return {*records.recorded, *records.first_seen, *seed}
+
+    def _reconcile(
+        self, owner: str, seconds_left: Callable[[], float], group: GroupDescription
+    ) -> None:
         lease = self.journal.lease(owner, seconds=self.lease_seconds)
         if not lease.acquire():
             self.telemetry.log("INFO", "another run is at work: this one leaves it to that")
@@ -137,7 +169,7 @@ class Reconciler:
         whole = seconds_left()
         while True:
             started = self.clock()
-            view = self._look(group, started)
+            view = self._without_an_idle_order(self._look(group, started))
             decision = plan(view, self.policy, started)
             action = decision.action
             if decision != said:
@@ -236,6 +268,20 @@ class Reconciler:
             return
         if any(view.override.names(one) for one in view.members if one.id == action.member_id):
             self.journal.forget_override()
+
+    def _without_an_idle_order(self, view: ClusterView) -> ClusterView:
+        """Forget an order for a member that is not there, lest another one of its name comes.
+
+        A run that was killed after the removal leaves such an order.
+        """
+        order = view.override
+        if order is None or not view.quorate or any(order.names(one) for one in view.members):
+            return view
+        self.telemetry.log(
+            "WARNING", f"{order.operator} ordered that {order.member} be removed: no member is that"
+        )
+        self.journal.forget_override()
+        return replace(view, override=None)
 
     def _take(
         self,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from python_retry import CircuitOpenError
 
+from .dependency import CALL_ATTEMPTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -95,7 +97,7 @@ class Upload:
         """Give the upload up. If even that fails it is logged: what was wrong before matters more."""
         self._buffer.clear()
         try:
-            self._store.call(
+            self._store.call_whatever_failed(
                 "AbortMultipartUpload",
                 lambda s3, bucket: s3.abort_multipart_upload(
                     Bucket=bucket, Key=self.key, UploadId=self._upload_id
@@ -201,6 +203,12 @@ class SnapshotStore:
         """Call S3 behind its breaker, with the client and the name of the bucket."""
         return self._dependency.call(
             lambda: request(self._s3(), self.bucket), operation, budget=_CALL_BUDGET
+        )
+
+    def call_whatever_failed(self, operation: str, request: Callable[[S3Client, str], T]) -> T:
+        """Call S3 even if the failures before have opened its circuit: to tidy up after them."""
+        return self._dependency.call_without_breaker(
+            lambda: request(self._s3(), self.bucket), operation, attempts=CALL_ATTEMPTS
         )
 
     def _keys(self) -> Iterator[str]:

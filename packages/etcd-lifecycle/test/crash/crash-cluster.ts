@@ -3,7 +3,20 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CreateTableCommand, DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  DeleteItemCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  QueryCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import {
+  CreateBucketCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import {
   EtcdGateway,
@@ -21,6 +34,9 @@ import { createHandOverFunction } from './hand-over-function';
 
 const TABLE = 'crash-tests';
 const PREFIX = '/quorate';
+/** Where snapshots go. */
+export const SNAPSHOT_BUCKET = 'crash-tests';
+
 const LAUNCH_HOOK = 'launch';
 const TERMINATE_HOOK = 'terminate';
 const MAX_SIZE = 4;
@@ -29,7 +45,7 @@ const MAX_SIZE = 4;
 const LEASE_SECONDS = 0.2;
 
 /** How long a group may take to settle, which is many times what it takes. */
-const PATIENCE_SECONDS = 60;
+const PATIENCE_SECONDS = 120;
 
 /**
  * How long a member may take to start. It serves clients only when it has told the others of itself;
@@ -89,6 +105,8 @@ export class CrashBench implements AsyncDisposable {
           ],
         }),
       );
+      const s3 = new S3Client({ ...ministack.clientConfig(), forcePathStyle: true });
+      await s3.send(new CreateBucketCommand({ Bucket: SNAPSHOT_BUCKET }));
       const sqs = new SQSClient(ministack.clientConfig());
       const { QueueUrl = '' } = await sqs.send(
         new CreateQueueCommand({
@@ -107,7 +125,7 @@ export class CrashBench implements AsyncDisposable {
           betweenRuns: join(directory, 'between-runs'),
           deadLetterQueueUrl: QueueUrl,
         },
-        { autoScaling, ministack, dynamodb, sqs, host },
+        { autoScaling, ministack, dynamodb, s3, sqs, host },
       );
     } catch (error) {
       await autoScaling.stop();
@@ -130,6 +148,7 @@ export class CrashBench implements AsyncDisposable {
       readonly autoScaling: LocalAutoScaling;
       readonly ministack: Ministack;
       readonly dynamodb: DynamoDBClient;
+      readonly s3: S3Client;
       readonly sqs: SQSClient;
       readonly host: FunctionHost;
     },
@@ -156,6 +175,7 @@ export class CrashBench implements AsyncDisposable {
     await this.parts.host[Symbol.asyncDispose]();
     await this.parts.autoScaling.stop();
     this.parts.dynamodb.destroy();
+    this.parts.s3.destroy();
     this.parts.sqs.destroy();
     await this.parts.ministack.stop();
     await rm(this.at.directory, { recursive: true, force: true });
@@ -192,7 +212,12 @@ export class CrashCluster {
   constructor(
     private readonly bench: CrashBench,
     readonly name: string,
-    props: { readonly size: number; readonly baseAddress: string },
+    private readonly props: {
+      readonly size: number;
+      readonly baseAddress: string;
+      /** Further environment variables of the function. */
+      readonly environment?: Readonly<Record<string, string>>;
+    },
   ) {
     const { autoScaling, ministack } = bench.parts;
     this.begin();
@@ -273,12 +298,8 @@ export class CrashCluster {
    * Invokes the function once.
    *
    * @param event - What it is called with; a tick of the schedule by default.
-   * @param environment - Further environment variables.
    */
-  async pass(
-    event: object = TICK,
-    environment: Readonly<Record<string, string>> = {},
-  ): Promise<InvocationResult> {
+  async pass(event: object = TICK): Promise<InvocationResult> {
     await this.learnNames();
     rmSync(this.bench.at.betweenRuns, { force: true });
     const result = await this.bench.parts.host.invoke({
@@ -295,8 +316,8 @@ export class CrashCluster {
         QUORATE_PARAMETER_PREFIX: PREFIX,
         QUORATE_DEAD_LETTER_QUEUE_URL: this.bench.at.deadLetterQueueUrl,
         QUORATE_LEASE_SECONDS: String(LEASE_SECONDS),
+        ...this.props.environment,
         ...this.environment,
-        ...environment,
       },
     });
     this.effects.push(...result.effects);
@@ -322,11 +343,7 @@ export class CrashCluster {
    * Invokes the function until something is true, with a pause in which whoever was told to start a
    * member has started it.
    */
-  async passUntil(
-    description: string,
-    done: () => boolean | Promise<boolean>,
-    environment: Readonly<Record<string, string>> = {},
-  ): Promise<void> {
+  async passUntil(description: string, done: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = performance.now() + PATIENCE_SECONDS * 1000;
     while (!(await done())) {
       if (performance.now() > deadline) {
@@ -336,21 +353,17 @@ export class CrashCluster {
             `Side effects: ${this.effects.slice(-20).join('; ')}\n${this.bench.lastLog()}`,
         );
       }
-      await this.pass(TICK, environment);
+      await this.pass();
       await this.membersStarted();
     }
   }
 
   /** Invokes the function until all instances are in service and none is left over. */
-  async settle(size: number, environment: Readonly<Record<string, string>> = {}): Promise<void> {
-    await this.passUntil(
-      `${size} instances are in service and no other is left`,
-      () => {
-        const states = this.instances().map((one) => one.lifecycleState);
-        return states.length === size && states.every((state) => state === 'InService');
-      },
-      environment,
-    );
+  async settle(size: number): Promise<void> {
+    await this.passUntil(`${size} instances are in service and no other is left`, () => {
+      const states = this.instances().map((one) => one.lifecycleState);
+      return states.length === size && states.every((state) => state === 'InService');
+    });
     // The run that completed the last hook may have died of it: one more tidies up.
     while ((await this.pass()).ended === 'killed') {}
   }
@@ -431,6 +444,71 @@ export class CrashCluster {
 
   /** What the function remembers. */
   async records(): Promise<CrashRecords> {
+    const below = await this.readState();
+    const [seed] = below('state#seed').map(([, item]) => item);
+    return {
+      seed: { instanceId: seed?.instance_id?.S, clusterId: seed?.cluster_id?.S },
+      members: Object.fromEntries(
+        below('state#member#').map(([id, item]) => [id, item.member_id?.S ?? '']),
+      ),
+      waiting: below('state#seen#').map(([key]) => key),
+      handOvers: below('state#prepare#').map(([id]) => id),
+    };
+  }
+
+  /** The members that an operator has ordered to remove. */
+  async overrides(): Promise<string[]> {
+    const below = await this.readState();
+    return below('state#override').map(([, item]) => item.member?.S ?? '');
+  }
+
+  /** The key of the snapshot that is recorded, and those of all that are stored. */
+  async snapshots(): Promise<{ recorded: string | undefined; stored: string[] }> {
+    const below = await this.readState();
+    const { Contents = [] } = await this.bench.parts.s3.send(
+      new ListObjectsV2Command({ Bucket: SNAPSHOT_BUCKET, Prefix: `${this.name}/` }),
+    );
+    return {
+      recorded: below('state#snapshot').map(([, item]) => item.key?.S)[0],
+      stored: Contents.map(({ Key = '' }) => Key),
+    };
+  }
+
+  /** Makes the last snapshot too old to count, and leaves one of years ago. */
+  async ageSnapshots(): Promise<void> {
+    await this.bench.parts.dynamodb.send(
+      new DeleteItemCommand({ TableName: TABLE, Key: this.key('state#snapshot') }),
+    );
+    await this.bench.parts.s3.send(
+      new PutObjectCommand({
+        Bucket: SNAPSHOT_BUCKET,
+        Key: `${this.name}/20200101T000000Z-1.db`,
+        Body: 'a snapshot',
+      }),
+    );
+  }
+
+  /** The circuit of a service that the environments of the function share, as it is in the table. */
+  async circuit(service: string): Promise<{ phase: string; version: number }> {
+    const { Item } = await this.bench.parts.dynamodb.send(
+      new GetItemCommand({
+        TableName: TABLE,
+        Key: this.key(`circuit#${service}`),
+        ConsistentRead: true,
+      }),
+    );
+    return {
+      phase: JSON.parse(Item?.state?.S ?? '{"phase":"CLOSED"}').phase,
+      version: Number(Item?.version?.N ?? 0),
+    };
+  }
+
+  private key(sortKey: string) {
+    return { pk: { S: `cluster#${this.name}` }, sk: { S: sortKey } };
+  }
+
+  /** What the function remembers: by a prefix, the rests of the keys and the items. */
+  private async readState() {
     const { Items = [] } = await this.bench.parts.dynamodb.send(
       new QueryCommand({
         TableName: TABLE,
@@ -442,19 +520,25 @@ export class CrashCluster {
         ConsistentRead: true,
       }),
     );
-    const below = (prefix: string) =>
+    return (prefix: string) =>
       Items.filter((item) => item.sk?.S?.startsWith(prefix)).map(
         (item) => [item.sk?.S?.slice(prefix.length) ?? '', item] as const,
       );
-    const [seed] = below('state#seed').map(([, item]) => item);
-    return {
-      seed: { instanceId: seed?.instance_id?.S, clusterId: seed?.cluster_id?.S },
-      members: Object.fromEntries(
-        below('state#member#').map(([id, item]) => [id, item.member_id?.S ?? '']),
-      ),
-      waiting: below('state#seen#').map(([key]) => key),
-      handOvers: below('state#prepare#').map(([id]) => id),
-    };
+  }
+
+  /** Makes the function remember that an instance and its member have waited since yesterday. */
+  async haveWaitedForADay({ instanceId }: LocalInstance): Promise<void> {
+    const { members, waiting } = await this.records();
+    for (const key of waiting.filter((one) => [instanceId, members[instanceId]].includes(one))) {
+      await this.bench.parts.dynamodb.send(
+        new UpdateItemCommand({
+          TableName: TABLE,
+          Key: this.key(`state#seen#${key}`),
+          UpdateExpression: 'SET since = since - :day',
+          ExpressionAttributeValues: { ':day': { N: String(24 * 3600) } },
+        }),
+      );
+    }
   }
 
   /** Has a function hand over for instances before their members are removed. */

@@ -9,7 +9,7 @@ const WRITES_PER_SECOND = 25;
 
 /** The tests of one scenario: the function is killed before and after each of its side effects. */
 export function testCrashes(name: string): void {
-  jest.setTimeout(120_000);
+  jest.setTimeout(300_000);
   const scenario = SCENARIOS.get(name);
   if (!scenario) {
     throw new Error(`there is no scenario ${name}; there are: ${[...SCENARIOS.keys()].join(', ')}`);
@@ -159,6 +159,7 @@ class Stage {
       });
     }
     expect(cluster.completions().length).toBeGreaterThan(0);
+    await this.scenario.expectEnd?.(cluster);
   }
 
   private newCluster(size: number): CrashCluster {
@@ -169,6 +170,7 @@ class Stage {
     return new CrashCluster(this.bench, `${this.scenario.name}-${this.runs}`, {
       size,
       baseAddress: `${network}.${Number(host) + this.runs}`,
+      environment: this.scenario.environment,
     });
   }
 }

@@ -25,7 +25,7 @@ import side_effects
 from etcd_lifecycle import handler
 
 _TIME_LIMIT_MS = 60_000
-_SERVICES = ("autoscaling", "dynamodb", "ec2", "lambda", "sqs", "ssm")
+_SERVICES = ("autoscaling", "dynamodb", "ec2", "lambda", "s3", "sqs", "ssm")
 
 
 class _Context:

@@ -1,5 +1,6 @@
+import { expect } from '@jest/globals';
 import type { LocalInstance } from '@quorate/test-harness';
-import type { CrashCluster } from './crash-cluster';
+import { type CrashCluster, SNAPSHOT_BUCKET } from './crash-cluster';
 
 /** A change of a group that the function brings to its end, however often it is killed on the way. */
 export interface Scenario {
@@ -30,10 +31,17 @@ export interface Scenario {
   /** What happens, to the end. */
   run(cluster: CrashCluster): Promise<void>;
 
+  /** Further environment variables of the function. */
+  readonly environment?: Readonly<Record<string, string>>;
+
+  /** What else must be so at the end. */
+  expectEnd?(cluster: CrashCluster): Promise<void>;
+
   /** The results of launch hooks that must not be CONTINUE, by the part of their instance. */
   readonly abandoned?: readonly string[];
 }
 
+const AUTO_SCALING = 'Auto Scaling';
 const VICTIM = 'the victim';
 const STALLED = 'the stalled instance';
 
@@ -110,7 +118,6 @@ const deadMember: Scenario = {
 /** A learner that stalls: it is given up, its launch is rolled back, and the next instance joins. */
 function learnerStalls(
   props: Pick<Scenario, 'name' | 'baseAddress' | 'every'> & {
-    readonly deadline: number;
     stall(cluster: CrashCluster, learner: LocalInstance): void;
   },
 ): Scenario {
@@ -129,10 +136,11 @@ function learnerStalls(
         return (await cluster.status(player(cluster, STALLED)))?.leader !== undefined;
       });
       props.stall(cluster, player(cluster, STALLED));
+      // A deadline that is short for everybody would be over for its replacement too on a busy machine.
+      await cluster.haveWaitedForADay(player(cluster, STALLED));
       await cluster.passUntil(
         'the stalled learner is given up',
         () => !find(cluster, STALLED)?.lifecycleState.startsWith('Pending'),
-        { QUORATE_LAUNCH_DEADLINE: String(props.deadline) },
       );
       await cluster.settle(3);
     },
@@ -142,7 +150,6 @@ function learnerStalls(
 const deadLearner = learnerStalls({
   name: 'dead-learner',
   baseAddress: '127.0.63.2',
-  deadline: 1.5,
   stall: (cluster, learner) => cluster.autoScaling.killInstanceProcesses(learner.instanceId),
 });
 
@@ -151,8 +158,6 @@ const hungLearner = learnerStalls({
   name: 'hung-learner',
   baseAddress: '127.0.65.2',
   every: 6,
-  // The next instance is held at its launch for two looks before it joins.
-  deadline: 7,
   stall: (cluster, learner) => cluster.pause(learner),
 });
 
@@ -178,7 +183,7 @@ const scaleIn: Scenario = {
 
 const handOver: Scenario = {
   name: 'hand-over',
-  baseAddress: '127.0.66.2',
+  baseAddress: '127.0.70.2',
   from: 2,
   to: 1,
   // Half of the points from before, and the others from after.
@@ -198,6 +203,80 @@ const handOver: Scenario = {
   },
 };
 
+/** A member that the guard would keep until its replacement votes. */
+const override: Scenario = {
+  name: 'override',
+  baseAddress: '127.0.66.2',
+  from: 3,
+  to: 3,
+  prepare: chooseFollower,
+  async run(cluster) {
+    const { instanceId } = player(cluster, VICTIM);
+    cluster.autoScaling.terminateInstance(instanceId);
+    const order = { remove: instanceId, operator: 'an operator', reason: 'its disk is broken' };
+    // Whose command has failed gives the order again.
+    while ((await cluster.pass({ override: order })).ended === 'killed') {}
+    await cluster.settle(3);
+  },
+  async expectEnd(cluster) {
+    // It holds once, wherever the function died.
+    expect(await cluster.overrides()).toEqual([]);
+  },
+};
+
+const snapshotFirst: Scenario = {
+  name: 'snapshot-first',
+  baseAddress: '127.0.67.2',
+  from: 3,
+  to: 3,
+  environment: { QUORATE_SNAPSHOT_BUCKET: SNAPSHOT_BUCKET, QUORATE_SNAPSHOT_KEEP: '1' },
+  async prepare(cluster) {
+    await chooseFollower(cluster);
+    await cluster.ageSnapshots();
+  },
+  async run(cluster) {
+    cluster.autoScaling.terminateInstance(player(cluster, VICTIM).instanceId);
+    await cluster.settle(3);
+  },
+  async expectEnd(cluster) {
+    // The one that is recorded, without those before it; what was broken off is no object.
+    const { recorded, stored } = await cluster.snapshots();
+    expect(stored).toEqual([recorded]);
+  },
+};
+
+/** Auto Scaling fails for a while, and the circuit that all environments share opens and closes. */
+const outage: Scenario = {
+  name: 'outage',
+  baseAddress: '127.0.69.2',
+  from: 1,
+  to: 2,
+  environment: { QUORATE_CIRCUIT_FAILURES: '2', QUORATE_CIRCUIT_SECONDS: '0.5' },
+  prepare: join.prepare,
+  async run(cluster) {
+    await cluster.scaleTo(2);
+    await cluster.passUntil('an instance is held, and told to start', async () => {
+      return (await cluster.joinParameters()).length > 0;
+    });
+    const describing = 'DescribeAutoScalingGroups';
+    cluster.autoScaling.failNext(describing, { times: Number.POSITIVE_INFINITY });
+    await cluster.passUntil('the circuit opens', () => opened(cluster, 0));
+    const before = (await cluster.circuit(AUTO_SCALING)).version;
+    await cluster.passUntil('a probe fails', () => opened(cluster, before));
+    cluster.autoScaling.failNext(describing, { times: 0 });
+    await cluster.settle(2);
+  },
+  async expectEnd(cluster) {
+    expect((await cluster.circuit(AUTO_SCALING)).phase).toBe('CLOSED');
+  },
+};
+
+/** Whether the circuit of Auto Scaling has opened since it had a version. */
+async function opened(cluster: CrashCluster, version: number): Promise<boolean> {
+  const circuit = await cluster.circuit(AUTO_SCALING);
+  return circuit.phase === 'OPEN' && circuit.version > version;
+}
+
 /** All scenarios, by their names. */
 export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
   [
@@ -210,6 +289,9 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
     hungLearner,
     scaleIn,
     handOver,
+    override,
+    snapshotFirst,
+    outage,
   ].map((scenario) => [scenario.name, scenario]),
 );
 

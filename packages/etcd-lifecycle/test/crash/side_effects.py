@@ -30,10 +30,18 @@ _READS_OF_AWS = frozenset(
         "GetCommandInvocation",
         "GetParameters",
         "GetSecretValue",
+        "ListObjectsV2",
         "Query",
     }
 )
-_READS_OF_ETCD = frozenset({"/v3/cluster/member/list", "/v3/kv/range", "/v3/maintenance/status"})
+_READS_OF_ETCD = frozenset(
+    {
+        "/v3/cluster/member/list",
+        "/v3/kv/range",
+        "/v3/maintenance/snapshot",
+        "/v3/maintenance/status",
+    }
+)
 _OTHER_WAYS_OUT = frozenset(
     {
         *("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"),
@@ -128,23 +136,40 @@ def _update_item(params, name_of):
     return None
 
 
+_PHASES = {
+    "CLOSED": "close the circuit of",
+    "HALF_OPEN": "let a probe go to",
+    "OPEN": "open the circuit of",
+}
+
+_PUTS = {
+    "state#override": Effect("record the override"),
+    "state#snapshot": Effect("record the snapshot"),
+    "state#snapshot-failure": Effect("record that a snapshot failed"),
+}
+
+
 def _put_item(params, name_of):
     key = params["Item"]["sk"]["S"]
     if key.startswith("state#member#"):
         return Effect(f"record the member of {name_of(key.removeprefix('state#member#'))}")
     if key.startswith("journal#"):
         return Effect(f"write {_action(params['Item']['action']['S'], name_of)} into the journal")
+    if key.startswith("circuit#"):
+        phase = json.loads(params["Item"]["state"]["S"])["phase"]
+        return Effect(f"{_PHASES[phase]} {key.removeprefix('circuit#')}", passing=True)
     if key.startswith("state#notice#"):
         return Effect(f"record the notice of {name_of(key.removeprefix('state#notice#'))}")
     if key.startswith("state#prepare#"):
         name = name_of(key.removeprefix("state#prepare#"))
         return Effect(f"record that the hand-over of {name} is {params['Item']['state']['S']}")
-    if key == "state#override":
-        return Effect("record the override")
-    return None
+    return _PUTS.get(key)
 
 
 def _action(text, name_of):
+    if text.startswith("TakeSnapshot("):
+        # Which voter gives it is chance.
+        return "TakeSnapshot"
     whom = re.search(r"(?:instance_id='|member_id=)([\w-]+)", text)
     return text.partition("(")[0] + (f" of {name_of(whom[1])}" if whom else "")
 
@@ -179,9 +204,17 @@ def _of_hook(verb, **kind):
     return effect
 
 
+def _of_snapshot(text):
+    return lambda params, _name_of: Effect(text.format(**params))
+
+
 _CHANGES_OF_AWS = {
+    "AbortMultipartUpload": _of_snapshot("abort the upload of a snapshot"),
     "CompleteLifecycleAction": _of_hook("complete"),
+    "CompleteMultipartUpload": _of_snapshot("complete the upload of a snapshot"),
+    "CreateMultipartUpload": _of_snapshot("begin the upload of a snapshot"),
     "DeleteItem": _delete_item,
+    "DeleteObjects": _of_snapshot("delete old snapshots"),
     "DeleteParameters": _of_parameter("withdraw"),
     "Invoke": lambda params, name_of: Effect(
         f"have a function hand over for {name_of(json.loads(params['Payload'])['instanceId'])}"
@@ -197,6 +230,7 @@ _CHANGES_OF_AWS = {
         f"terminate {name_of(params['InstanceId'])}, which is retained"
     ),
     "UpdateItem": _update_item,
+    "UploadPart": _of_snapshot("upload part {PartNumber} of a snapshot"),
 }
 
 _CHANGES_OF_ETCD = {

@@ -56,8 +56,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.arrived.append(self.headers.get("x-amz-target") or self.path)
-        answer = b"{}"
-        if "form" in self.headers.get("content-type", ""):
+        kind = self.headers.get("content-type", "")
+        # S3 is answered in XML, of which nothing is something.
+        answer = b"{}" if "json" in kind else b""
+        if "form" in kind:
             # Auto Scaling is asked in a form, and answers in XML.
             action = parse_qs(body)[b"Action"][0]
             answer = b"<%bResponse><%bResult/></%bResponse>" % (action, action, action)
@@ -66,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    do_GET = do_POST  # noqa: N815
+    do_DELETE = do_GET = do_PUT = do_POST  # noqa: N815
 
     def log_message(self, *_args):
         pass
@@ -135,10 +137,9 @@ def _etcd(url, path, body="{}"):
     connection.getresponse().read()
 
 
-def _put_item(url, key):
+def _put_item(url, key, **attributes):
     _client("dynamodb", url).put_item(
-        TableName="t",
-        Item={"pk": {"S": "cluster#c"}, "sk": {"S": key}, "member_id": {"S": "4"}},
+        TableName="t", Item={"pk": {"S": "cluster#c"}, "sk": {"S": key}, **attributes}
     )
 
 
@@ -202,6 +203,8 @@ READS = {
     "the members": lambda url: _etcd(url, "/v3/cluster/member/list"),
     "a key": lambda url: _etcd(url, "/v3/kv/range"),
     "a status": lambda url: _etcd(url, "/v3/maintenance/status"),
+    "a snapshot": lambda url: _etcd(url, "/v3/maintenance/snapshot"),
+    "the objects of a bucket": lambda url: _client("s3", url).list_objects_v2(Bucket="b"),
     "the alarms": lambda url: _etcd(url, "/v3/maintenance/alarm", '{"action": "GET"}'),
 }
 
@@ -237,6 +240,17 @@ EFFECTS = {
     "have the replacement run a command to hand over": lambda url: _client("ssm", url).send_command(
         InstanceIds=["i-4"], DocumentName="AWS-RunShellScript"
     ),
+    "open the circuit of EC2": lambda url: _put_item(
+        url, "circuit#EC2", state={"S": '{"phase": "OPEN"}'}
+    ),
+    "record the snapshot": lambda url: _put_item(url, "state#snapshot"),
+    "record that a snapshot failed": lambda url: _put_item(url, "state#snapshot-failure"),
+    "abort the upload of a snapshot": lambda url: _client("s3", url).abort_multipart_upload(
+        Bucket="b", Key="k", UploadId="u"
+    ),
+    "upload part 3 of a snapshot": lambda url: _client("s3", url).upload_part(
+        Bucket="b", Key="k", UploadId="u", PartNumber=3, Body=b"data"
+    ),
     "record the override": lambda url: _put_item(url, "state#override"),
     "forget the override": lambda url: _delete_item(url, "state#override"),
     "hand over the join configuration of the replacement": lambda url: _client(
@@ -270,7 +284,7 @@ def test_the_process_dies_before_a_side_effect_or_before_its_answer(
 
 
 def test_no_side_effect_is_numbered_twice():
-    assert len(_LISTS) == 9
+    assert len(_LISTS) == 12
     for path in _LISTS:
         listed = path.read_text(encoding="utf-8").splitlines()
         assert len(set(listed)) == len(listed), path.name

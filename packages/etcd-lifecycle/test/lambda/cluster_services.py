@@ -16,6 +16,7 @@ from etcd_lifecycle.auto_scaling import GroupDescription
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import CompleteHook, RemoveMember, Transition
 from etcd_lifecycle.observe import _waiting
+from etcd_lifecycle.outages import Outages
 from etcd_lifecycle.reconcile import Reconciler
 from etcd_lifecycle.telemetry import Telemetry
 
@@ -79,13 +80,15 @@ class Services:
     def run(self, notices: dict[str, NoticeKind] | None = None) -> None:
         """One invocation; what it raises, Lambda would log, and the queue would deliver again."""
         self._left = RUN_SECONDS
+        telemetry = Telemetry("main", stream=io.StringIO())
         reconciler = Reconciler(
             group=self,
             observer=self,
             actor=self,
             journal=self,
             policy=POLICY,
-            telemetry=Telemetry("main", stream=io.StringIO()),
+            telemetry=telemetry,
+            outages=Outages([], self, telemetry),
             clock=lambda: self.world.now + self.skew,
             sleep=self.sleep,
         )

@@ -8,12 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 from etcd_lifecycle import handler
 from etcd_lifecycle.access_settings import EtcdctlSettings
-from etcd_lifecycle.dependency import FAILURE_THRESHOLD
+from etcd_lifecycle.dependency import CALL_ATTEMPTS, RESET_TIMEOUT
 from etcd_lifecycle.etcd import Credentials, EtcdEndpoints, TlsMaterial
 from etcd_lifecycle.etcdctl import EtcdctlEndpoints
 from etcd_lifecycle.events import OVERRIDE_SECONDS, OverrideError
 from etcd_lifecycle.handler import (
     SECRET_SECONDS,
+    CircuitSettings,
     ConfigurationError,
     Function,
     MalformedEventError,
@@ -166,6 +167,35 @@ def test_every_choice_about_snapshots_is_read():
         max_age=60,
         retry=30,
     )
+
+
+def test_circuits_are_shared_unless_they_are_not_to_be():
+    assert Settings.read(REQUIRED).circuits == CircuitSettings(
+        shared=True, failures=CALL_ATTEMPTS, seconds=RESET_TIMEOUT
+    )
+    settings = Settings.read(
+        {
+            **REQUIRED,
+            "QUORATE_CIRCUITS_SHARED": "false",
+            "QUORATE_CIRCUIT_FAILURES": "4",
+            "QUORATE_CIRCUIT_SECONDS": "0.5",
+        }
+    )
+    assert settings.circuits == CircuitSettings(shared=False, failures=4, seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUORATE_CIRCUITS_SHARED", "no", "'no', but must be true or false"),
+        ("QUORATE_CIRCUIT_FAILURES", "0", "0.0, but must be a whole number of 1 or more"),
+        ("QUORATE_CIRCUIT_FAILURES", "2.5", "2.5, but must be a whole number of 1 or more"),
+        ("QUORATE_CIRCUIT_SECONDS", "soon", "'soon', but must be a number"),
+    ],
+)
+def test_a_choice_about_circuits_that_is_none_is_named(name, value, message):
+    with pytest.raises(ConfigurationError, match=f"{name} is {message}"):
+        Settings.read({**REQUIRED, name: value})
 
 
 @pytest.mark.parametrize(
@@ -398,7 +428,8 @@ def function(monkeypatch, clock):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     reconciler = Reconciler()
     monkeypatch.setattr(Function, "_make_reconciler", lambda _: reconciler)
-    function = Function(Settings.read({**REQUIRED, "QUORATE_AUTH_SECRET": "the secret"}))
+    alone = {"QUORATE_AUTH_SECRET": "the secret", "QUORATE_CIRCUITS_SHARED": "false"}
+    function = Function(Settings.read({**REQUIRED, **alone}))
     function.reconciler = reconciler
     function.secrets = SecretsManager('{"username": "root", "password": "hunter2"}')
     vars(function._clients)["secretsmanager"] = function.secrets
@@ -574,7 +605,7 @@ class TestCircuits:
     def test_a_run_that_fails_tells_it_too(self, function, clock, capsys):
         function.secrets.allowed = False
         for one in function._dependencies[:2]:
-            for _ in range(FAILURE_THRESHOLD):
+            for _ in range(CALL_ATTEMPTS):
                 one.breaker.record_failure()
         with pytest.raises(CircuitOpenError):
             function.handle(TICK, "run", clock.now + 60)

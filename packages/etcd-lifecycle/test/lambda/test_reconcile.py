@@ -9,6 +9,7 @@ import pytest
 from cluster_views import NOW, POLICY, Slot, member_id, view, with_member
 from etcd_lifecycle.act import Outcome, Result
 from etcd_lifecycle.auto_scaling import GroupDescription, GroupNotFoundError
+from etcd_lifecycle.dependency import Dependency
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import (
     AddLearner,
@@ -28,6 +29,7 @@ from etcd_lifecycle.model import (
     TakeSnapshot,
     Transition,
 )
+from etcd_lifecycle.outages import Outages
 from etcd_lifecycle.pace import POLL_SECONDS, REFUSAL_SECONDS, ROUND_SECONDS
 from etcd_lifecycle.reconcile import HEARTBEAT_SECONDS, Reconciler
 from etcd_lifecycle.snapshot import EXPECTED_RATE, RESERVE_SECONDS
@@ -63,6 +65,7 @@ class Scene:
         together: So many heartbeats are answered only when all of them have been sent.
         foreign: Ids of instances that no hook of ours holds.
         first_seen: What the journal remembers to wait.
+        service: Stands for Auto Scaling, of which only the description goes through a breaker.
     """
 
     views: list
@@ -72,6 +75,7 @@ class Scene:
     together: threading.Barrier | None = None
     foreign: tuple = ()
     first_seen: dict = field(default_factory=dict)
+    service: Dependency = field(default_factory=lambda: Dependency("AWS", lambda _: True))
     log: list = field(default_factory=list)
     entries: list = field(default_factory=list)
     now: float = NOW
@@ -83,12 +87,15 @@ class Scene:
     # The group
 
     def describe(self):
-        self.log.append("describe")
-        if "describe" in self.failing:
-            raise OutOfOrderError("describe")
+        self.service.call(self._describe, "describe", attempts=1)
         if "group" in self.failing:
             raise GroupNotFoundError("etcd")
         return GroupDescription(self.views[0].desired, self.views[0].instances)
+
+    def _describe(self):
+        self.log.append("describe")
+        if "describe" in self.failing:
+            raise OutOfOrderError("describe")
 
     def heartbeat(self, instance_id, transition):
         self.log.append(("heartbeat", instance_id, transition))
@@ -171,6 +178,7 @@ class Scene:
         self.left -= seconds
 
     def __post_init__(self):
+        telemetry = Telemetry("main", stream=self.output, clock=lambda: self.now)
         self.reconciler = Reconciler(
             group=self,
             observer=self,
@@ -178,7 +186,8 @@ class Scene:
             journal=self,
             policy=self.policy,
             snapshots=self,
-            telemetry=Telemetry("main", stream=self.output, clock=lambda: self.now),
+            telemetry=telemetry,
+            outages=Outages([self.service], self, telemetry, lambda: self.now),
             clock=lambda: self.now,
             sleep=self.sleep,
         )
@@ -291,6 +300,112 @@ def test_a_new_run_sends_its_own_heartbeats():
     scene.run()
 
     assert scene.heartbeats == ["i-2", "i-3"] * 2
+
+
+# --- outages --------------------------------------------------------------------------------------
+
+
+def service_that_opens_at(failures):
+    return Dependency("AWS", lambda _: True, failure_threshold=failures)
+
+
+def actions_of(scene):
+    return [entry.action for entry in scene.entries]
+
+
+def test_a_run_whose_failure_opens_no_circuit_fails_so_that_its_messages_come_again():
+    scene = Scene([HELD], failing=("describe",), service=service_that_opens_at(2))
+
+    with pytest.raises(OutOfOrderError):
+        scene.run()
+    assert scene.entries == []
+
+
+def test_a_run_ends_early_when_a_circuit_opens_and_journals_it_once():
+    scene = Scene([HELD], failing=("describe",), service=service_that_opens_at(1))
+    scene.run()
+    scene.run()
+
+    assert scene.count("describe") == 1
+    assert "acquire" not in scene.log
+    assert actions_of(scene) == ["EndEarly(service='AWS')"]
+    assert "AWS is not called for now, as it failed" in scene.entries[0].reason
+    assert sum("this run ends early" in message for message in scene.messages) == 2
+
+
+def test_an_open_circuit_does_not_stop_the_heartbeats_of_what_is_remembered_to_wait():
+    service = service_that_opens_at(1)
+    scene = Scene([HELD], failing=("describe",), first_seen={"i-2": NOW}, service=service)
+    scene.run()
+    assert service.is_down
+    scene.log.clear()
+    scene.run()
+
+    assert "describe" not in scene.log
+    assert set(scene.heartbeats) == {"i-2"}
+
+
+def test_the_journal_tells_when_a_service_is_called_again():
+    time = [0.0]
+    service = Dependency(
+        "AWS", lambda _: True, failure_threshold=1, reset_timeout=15, clock=lambda: time[0]
+    )
+    scene = Scene([SETTLED], failing=("describe",), service=service).run()
+    time[0] = 15.0
+    scene.failing = ()
+    scene.run()
+    scene.run()
+
+    assert actions_of(scene) == ["EndEarly(service='AWS')", "Resume(service='AWS')"]
+    assert scene.count("release") == 2
+
+
+def test_the_next_outage_is_journaled_again():
+    time = [0.0]
+    service = Dependency(
+        "AWS", lambda _: True, failure_threshold=1, reset_timeout=15, clock=lambda: time[0]
+    )
+    scene = Scene([SETTLED], service=service)
+    for broken in (True, False, True):
+        scene.failing = ("describe",) if broken else ()
+        scene.run()
+        time[0] += 15
+
+    assert [action.partition("(")[0] for action in actions_of(scene)] == [
+        "EndEarly",
+        "Resume",
+        "EndEarly",
+    ]
+
+
+def test_what_ec2_says_of_a_member_is_remembered_although_the_group_cannot_be_seen():
+    scene = Scene(
+        [HELD], failing=("describe",), first_seen={"i-2": NOW}, service=service_that_opens_at(1)
+    )
+    interrupted = {"i-2": NoticeKind.INTERRUPTION, "i-99": NoticeKind.INTERRUPTION}
+    scene.run(interrupted)
+
+    assert ("i-2", Notice(NoticeKind.INTERRUPTION, NOW)) in scene.log
+    assert "i-99" not in [one[0] for one in scene._pairs]
+
+
+def test_what_cannot_be_remembered_of_ec2s_words_is_delivered_again():
+    scene = Scene([HELD], failing=("describe", "load"), service=service_that_opens_at(1))
+
+    with pytest.raises(OutOfOrderError, match="load"):
+        scene.run({"i-2": NoticeKind.INTERRUPTION})
+
+
+def test_a_journal_that_is_down_does_not_fail_a_run_that_ends_early(monkeypatch):
+    scene = Scene([HELD], failing=("describe",), service=service_that_opens_at(1))
+
+    def record(_entry):
+        raise OutOfOrderError("record")
+
+    monkeypatch.setattr(scene, "record", record)
+    scene.run()
+
+    assert any("is not in the journal: record" in message for message in scene.messages)
 
 
 # --- the lease ------------------------------------------------------------------------------------
@@ -704,11 +819,19 @@ def test_an_operators_order_holds_once(result, forgotten):
     assert all("somebody ordered it: broken" in entry.reason for entry in removed)
 
 
-def test_another_removal_does_not_use_up_an_operators_order():
-    ordered = replace(REMOVES, override=Override("i-9", "somebody", "broken", NOW + 60))
-    scene = Scene([ordered, ordered, SETTLED]).run()
+def test_an_order_whose_member_is_gone_is_forgotten_before_another_of_its_name_comes():
+    ordered = replace(SETTLED, override=Override("i-9", "somebody", "broken", NOW + 60))
+    scene = Scene([ordered, SETTLED]).run()
 
-    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.actions == []
+    assert scene.count("forget override") == 1
+    assert "somebody ordered that i-9 be removed: no member is that" in scene.messages
+
+
+def test_without_a_quorum_it_is_not_known_whose_order_it_is_so_it_is_kept():
+    lost = view(Slot("dead"), Slot("dead"), Slot(), leader=3)
+    scene = Scene([replace(lost, override=Override("i-9", "me", "broken", NOW + 60))]).run()
+
     assert scene.count("forget override") == 0
 
 

@@ -4,6 +4,7 @@ import pytest
 from etcd_lifecycle.dependency import (
     FAILURE_THRESHOLD,
     HEARTBEAT_ATTEMPTS,
+    HEARTBEAT_BUDGET,
     RESET_TIMEOUT,
     Dependency,
 )
@@ -144,6 +145,75 @@ def test_an_open_circuit_does_not_stop_a_heartbeat(dependency):
     assert dependency.call_without_breaker(operation, "heartbeat") == "beat"
     assert len(calls) == 2
     assert dependency.breaker.state == "OPEN"
+
+
+def test_while_it_is_open_whoever_gives_no_answer_to_a_heartbeat_is_asked_once_a_run(
+    dependency, time
+):
+    calls = []
+
+    def hang():
+        calls.append(time.now)
+        time.now += HEARTBEAT_BUDGET
+        raise FailureError
+
+    with pytest.raises(FailureError):
+        dependency.call_without_breaker(hang, "heartbeat")
+    assert len(calls) == HEARTBEAT_ATTEMPTS
+
+    open_circuit(dependency)
+    calls.clear()
+    with pytest.raises(FailureError):
+        dependency.call_without_breaker(hang, "heartbeat")
+    assert len(calls) == 1
+
+
+def test_while_it_is_open_a_heartbeat_that_is_refused_at_once_is_sent_as_often_as_else(dependency):
+    open_circuit(dependency)
+    operation, calls = scripted(FailureError())
+    with pytest.raises(FailureError):
+        dependency.call_without_breaker(operation, "heartbeat")
+    assert len(calls) == HEARTBEAT_ATTEMPTS
+
+
+def test_it_knows_what_it_failed_with_until_it_answers(dependency, time):
+    failure = FailureError("down")
+    with pytest.raises(FailureError):
+        dependency.call(scripted(failure)[0], "fail", attempts=1)
+    assert dependency.failure is failure
+    dependency.call(scripted("value")[0], "answer")
+    assert dependency.failure is None
+
+    open_circuit(dependency)
+    with pytest.raises(CircuitOpenError) as refused:
+        dependency.call(scripted("value")[0], "refused")
+    assert dependency.failure is refused.value
+
+    # A heartbeat says nothing of what ended the call.
+    dependency.call_without_breaker(scripted("beat")[0], "heartbeat")
+    assert dependency.failure is refused.value
+
+    time.now += RESET_TIMEOUT
+    with pytest.raises(AnswerError):
+        dependency.call(scripted(AnswerError())[0], "answer")
+    assert dependency.failure is None
+
+
+def test_it_tells_once_that_it_has_answered_a_probe(dependency, time):
+    dependency.call(scripted("value")[0], "call")
+    assert not dependency.take_recovery()
+
+    open_circuit(dependency)
+    time.now += RESET_TIMEOUT
+    with pytest.raises(FailureError):
+        dependency.call(scripted(FailureError())[0], "probe")
+    assert not dependency.take_recovery()
+
+    time.now += RESET_TIMEOUT
+    dependency.call(scripted("value")[0], "probe")
+    assert not dependency.is_down
+    assert dependency.take_recovery()
+    assert not dependency.take_recovery()
 
 
 def test_failed_heartbeats_do_not_open_the_circuit(dependency):
