@@ -295,7 +295,8 @@ def meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | No
         tls: Whether it came by etcd's gateway, and that speaks TLS.
         user: The user that logs in; None for nobody.
     """
-    kind = _MEANINGS.get(message.removeprefix("etcdserver: "))
+    # Before 3.6 the refusal of a stream comes as authentication words it itself.
+    kind = _MEANINGS.get(message.removeprefix("etcdserver: ").removeprefix("auth: "))
     if kind is None and code == _DEADLINE_EXCEEDED:
         # About every fifth time, etcd 3.6 says "stream terminated by RST_STREAM" (measured).
         kind = NoQuorum
@@ -313,18 +314,19 @@ def meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | No
     if kind is None and code in (_CANCELLED, _UNAVAILABLE):
         kind = Unreachable
     if kind is not None and issubclass(kind, NotAuthorized):
-        message += f"; {_mend(code, user)}"
+        denied = code == _PERMISSION_DENIED or message.endswith("permission denied")
+        message += f"; {_mend(user, denied=denied)}"
     return (kind or EtcdError)(code, message, endpoint)
 
 
-def _mend(code: int, user: str | None) -> str:
+def _mend(user: str | None, *, denied: bool) -> str:
     """Say what lets a client in that etcd's authentication keeps out."""
     if user is None:
         return (
             "etcd's authentication is on, and this client has no user: give it one that has the "
             "role root, by auth of the construct (a TLS client certificate is no login here)"
         )
-    if code == _PERMISSION_DENIED:
+    if denied:
         return (
             f"grant the user {user!r} the role root: no other may change members and read all that "
             "is looked at"
