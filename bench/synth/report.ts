@@ -1,7 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import { median, summary } from '../etcd-lifecycle/statistics';
 
-/** Milliseconds of whole processes, by what they synthesized. */
+/** Milliseconds of processor time of whole processes, by what they synthesized. */
 export interface Synthesis {
   readonly group: readonly number[];
   readonly construct: readonly number[];
@@ -77,7 +77,12 @@ export function packagesTable({ imports, sizes }: Measurements): string {
 /** What the README shows of the synthesis. */
 export function synthesisTable({ validated, unvalidated }: Measurements): string {
   return table(
-    ['a process that synthesizes the stack, ms', 'bare group', 'with `EtcdLifecycle`', 'added'],
+    [
+      'processor time of a process that synthesizes the stack, ms',
+      'bare group',
+      'with `EtcdLifecycle`',
+      'added',
+    ],
     [
       synthesisRow('as CDK does by default', validated),
       synthesisRow('without its validation (`CDK_VALIDATION=false`)', unvalidated),
@@ -98,7 +103,8 @@ matter, not absolutes. Figures are medians, with the least and the most in brack
 ## Synthesis
 
 A network and an Auto Scaling group, bare or with the construct, its alarms and its dashboard; from the
-start of the process to the end of \`app.synth()\`. By default CDK validates each template against the
+start of the process to the end of \`app.synth()\`, in processor time: it depends less than the clock on
+what else the machine does. By default CDK validates each template against the
 schemas of the resources.
 
 ${synthesisTable(measurements)}

@@ -290,13 +290,15 @@ function deploy(
   const [file = ''] = readdirSync(assembly).filter((one) => one.endsWith('.template.json'));
   writeFileSync(join(assembly, file), edit(readFileSync(join(assembly, file), 'utf8')));
   return CdkDeployment.deploy(ministack, assembly, file.replace('.template.json', ''), {
-    // What the emulator does not know of a network.
+    // What the emulator does not know of a network, and an alarm's metric math, with what refers to it.
     omitResourceTypes: [
-      'EIP',
-      'NatGateway',
-      'Route',
-      'SecurityGroupIngress',
-      'SecurityGroupEgress',
-    ].map((type) => `AWS::EC2::${type}`),
+      'CloudWatch::Alarm',
+      'CloudWatch::Dashboard',
+      'EC2::EIP',
+      'EC2::NatGateway',
+      'EC2::Route',
+      'EC2::SecurityGroupIngress',
+      'EC2::SecurityGroupEgress',
+    ].map((type) => `AWS::${type}`),
   });
 }

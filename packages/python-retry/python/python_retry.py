@@ -256,8 +256,9 @@ def _check(option: str, given: Any, kind: _Kind) -> None:  # noqa: ANN401
     else:
         fits = isinstance(given, types) and not isinstance(given, bool)
     if not fits or (least is not None and not least <= given <= _LARGEST):
-        error = ValueError if fits else TypeError
-        raise error(f"{option} must be {text}; it is {given!r} ({type(given).__name__})")
+        raise (ValueError if fits else TypeError)(
+            f"{option} must be {text}; it is {given!r} ({type(given).__name__})"
+        )
 
 
 def _configure(
@@ -470,17 +471,18 @@ def _circuit_step(  # noqa: PLR0911
         if left and (state.phase == _OPEN or len(left) >= rules.half_open_max_calls):
             return state, None
         generation += state.phase == _OPEN
-        ticket = permit[0]
-        probing = state.to(
-            phase=_HALF_OPEN,
-            generation=generation,
-            waits=(*left, (ticket, now, permit[1])),
-            # <recovery>
-            # A probe that died breaks the row.
-            successes=state.successes if len(left) == len(waits) else 0,
-            # </recovery>
+        return (
+            state.to(
+                phase=_HALF_OPEN,
+                generation=generation,
+                waits=(*left, (permit[0], now, permit[1])),
+                # <recovery>
+                # A probe that died breaks the row.
+                successes=state.successes if len(left) == len(waits) else 0,
+                # </recovery>
+            ),
+            (generation, permit[0]),
         )
-        return probing, (generation, ticket)
     # <control>
     if event in ("isolate", "reset"):
         phase = _ISOLATED if event == "isolate" else _CLOSED
@@ -536,15 +538,17 @@ def _circuit_step(  # noqa: PLR0911
         seconds = min(seconds * 2.0 ** min(reopens, _LARGEST_EXPONENT), longest)
     seconds += seconds * rules.reset_jitter * draw
     # </recovery>
-    opened = _Circuit(
-        phase=_OPEN,
-        generation=generation + 1,
-        waits=((-1, now, min(seconds, _YEAR)),),
-        # <recovery>
-        reopens=reopens,
-        # </recovery>
+    return (
+        _Circuit(
+            phase=_OPEN,
+            generation=generation + 1,
+            waits=((-1, now, min(seconds, _YEAR)),),
+            # <recovery>
+            reopens=reopens,
+            # </recovery>
+        ),
+        None,
     )
-    return opened, None
 
 
 # <windows>
@@ -1537,7 +1541,8 @@ _RETRY_OPTIONS: dict[str, tuple[Any, _Kind | None]] = {
     # </breaker>
     "metrics_logger": (None, None),
     "clock": (_monotonic, _FUNCTION),
-    "sleep": (time.sleep, _FUNCTION),
+    # Looked up at each call, so that a test can replace it.
+    "sleep": (lambda s: time.sleep(s), _FUNCTION),  # noqa: PLW0108
     "rng": (None, None),
     # <deadline>
     "wall": (time.time, _FUNCTION),
@@ -1655,7 +1660,7 @@ class _Attempts:
             if not (isinstance(item, type) and issubclass(item, Exception)):
                 raise TypeError(
                     "retriable_exceptions must be a subclass of Exception or a tuple of them, not "
-                    f"{item!r}, which is never retried"
+                    f"{item!r} (never retried)"
                 )
         if len(_CHECKED) < 64:  # noqa: PLR2004
             _CHECKED.add(classes)
@@ -1946,7 +1951,7 @@ def _retry(
         and max_retries.__class__ is int
         and base_delay.__class__ in _NUMBERS
         and jitter_factor.__class__ in _NUMBERS
-        and 0 <= base_delay <= _LARGEST >= jitter_factor >= 0 < max_retries
+        and max_retries > 0 <= base_delay <= _LARGEST >= jitter_factor >= 0.0
         and (retriable is _ANY or (retriable.__class__ is tuple and retriable in _CHECKED))
     ):
         try:

@@ -250,7 +250,7 @@ test.each([
 });
 
 test.each<[PythonRetryFeature[] | 'all', number]>([
-  [[], 3950],
+  [[], 4000],
   [['breaker'], 8192],
   ['all', 23_700],
 ])('the compact text of %j does not grow beyond what it has come down to', (features, most) => {

@@ -295,7 +295,8 @@ def meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | No
         tls: Whether it came by etcd's gateway, and that speaks TLS.
         user: The user that logs in; None for nobody.
     """
-    kind = _MEANINGS.get(message.removeprefix("etcdserver: "))
+    # Before 3.6 the refusal of a stream comes as authentication words it itself.
+    kind = _MEANINGS.get(message.removeprefix("etcdserver: ").removeprefix("auth: "))
     if kind is None and code == _DEADLINE_EXCEEDED:
         # About every fifth time, etcd 3.6 says "stream terminated by RST_STREAM" (measured).
         kind = NoQuorum
@@ -313,18 +314,19 @@ def meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | No
     if kind is None and code in (_CANCELLED, _UNAVAILABLE):
         kind = Unreachable
     if kind is not None and issubclass(kind, NotAuthorized):
-        message += f"; {_mend(code, user)}"
+        denied = code == _PERMISSION_DENIED or message.endswith("permission denied")
+        message += f"; {_mend(user, denied=denied)}"
     return (kind or EtcdError)(code, message, endpoint)
 
 
-def _mend(code: int, user: str | None) -> str:
+def _mend(user: str | None, *, denied: bool) -> str:
     """Say what lets a client in that etcd's authentication keeps out."""
     if user is None:
         return (
             "etcd's authentication is on, and this client has no user: give it one that has the "
             "role root, by auth of the construct (a TLS client certificate is no login here)"
         )
-    if code == _PERMISSION_DENIED:
+    if denied:
         return (
             f"grant the user {user!r} the role root: no other may change members and read all that "
             "is looked at"
@@ -878,14 +880,15 @@ class EtcdEndpoint:
             Unreachable: It does not answer, or stopped in the midst of it.
             EtcdError: Anything else, as its class tells.
         """
+        path = "maintenance/snapshot"
         connection, response = self._guarded(
-            lambda: self._open("maintenance/snapshot", {}, timeout, STREAM_SILENCE),
-            "maintenance/snapshot",
+            lambda: self._authorized(
+                path, lambda token: self._open(path, {}, timeout, STREAM_SILENCE, token)
+            ),
+            path,
             attempts=1,
         )
         try:
-            if response.status != http.client.OK:
-                self._answer(response.status, response.read(_MAX_ANSWER))
             while line := response.readline(_MAX_LINE):
                 if not line.endswith(b"\n") and len(line) < _MAX_LINE:
                     # http.client takes a chunk that is cut short for the end of the answer.
@@ -900,14 +903,7 @@ class EtcdEndpoint:
         try:
             answer = json.loads(line)
             if "error" in answer:
-                error = answer["error"]
-                raise meaning(
-                    int(error.get("code") or error["grpc_code"]),
-                    str(error["message"]),
-                    self._address,
-                    tls=self._tls is not None,
-                    user=self._session.user if self._session else None,
-                )
+                raise self._refusal(answer["error"])
             result = answer["result"]
             blob = base64.b64decode(result.get("blob", ""), validate=True)
             return SnapshotChunk(_uint64(result, "remaining_bytes"), blob)
@@ -978,7 +974,12 @@ class EtcdEndpoint:
     def _authorized_post(
         self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
     ) -> dict[str, Any]:
-        """Post, and log in for it if etcd asks for that.
+        return self._authorized(
+            path, lambda token: self._post(path, body, timeout, changes=changes, token=token)
+        )
+
+    def _authorized(self, path: str, call: Callable[[str | None], T]) -> T:
+        """Call, and log in for it if etcd asks for that.
 
         A refusal for want of a login changes nothing, so that a change may be sent again after it.
 
@@ -990,7 +991,7 @@ class EtcdEndpoint:
         new = False
         while True:
             try:
-                return self._post(path, body, timeout, changes=changes, token=token)
+                return call(token)
             except NotAuthorized as error:
                 # Of a read without a token, etcd says over TLS that permission is denied.
                 worth_it = token is None or isinstance(error, NotLoggedIn)
@@ -1025,18 +1026,27 @@ class EtcdEndpoint:
         return self._answer(status, text)
 
     def _open(
-        self, path: str, body: Mapping[str, Any], timeout: float, silence: float
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        timeout: float,
+        silence: float,
+        token: str | None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Begin a call whose answer is read bit by bit; the connection is to be closed."""
         connection = self._connect(silence)
         try:
-            # Whoever asked who leads, which comes first, has logged in if that is needed.
-            token = self._session.token if self._session else None
             self._send(connection, path, body, timeout, token)
-            return connection, connection.getresponse()
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                self._answer(response.status, response.read(_MAX_ANSWER))
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise self._lost(error, changes=False) from error
+        except EtcdError:
+            connection.close()
+            raise
+        return connection, response
 
     @staticmethod
     def _send(
@@ -1128,18 +1138,23 @@ class EtcdEndpoint:
             raise self._foreign(f"HTTP {status} with a body that is no JSON: {told!r}") from error
         if not isinstance(answer, dict):
             raise self._foreign(f"HTTP {status} with JSON of no object: {answer!r}")
-        if isinstance(answer.get("code"), int):
-            message = answer.get("message") or answer.get("error") or "no message"
-            raise meaning(
-                answer["code"],
-                str(message),
-                self._address,
-                tls=self._tls is not None,
-                user=self._session.user if self._session else None,
-            )
+        # What refuses a stream is wrapped once more.
+        refusal = answer["error"] if isinstance(answer.get("error"), dict) else answer
+        if isinstance(refusal.get("code", refusal.get("grpc_code")), int):
+            raise self._refusal(refusal)
         if status != http.client.OK:
             raise self._foreign(f"HTTP {status} without a code of gRPC: {json.dumps(answer)}")
         return answer
+
+    def _refusal(self, error: Mapping[str, Any]) -> EtcdError:
+        """Return the error for what the gateway answers instead of a result."""
+        return meaning(
+            int(error.get("code") or error["grpc_code"]),
+            str(error.get("message") or error.get("error") or "no message"),
+            self._address,
+            tls=self._tls is not None,
+            user=self._session.user if self._session else None,
+        )
 
 
 class EtcdEndpoints:
@@ -1165,6 +1180,8 @@ class EtcdEndpoints:
         self._port = port
         self._session = Session(credentials) if credentials else None
         self._known: dict[str, EtcdEndpoint] = {}
+        # Kept: to start its threads is a third of the work of asking nine members.
+        self._pool = ThreadPoolExecutor(MAX_PARALLEL_PROBES)
 
     def at(self, address: str) -> EtcdEndpoint:
         """Return the endpoint at an address; the same one, with the same breaker, each time."""
@@ -1189,8 +1206,7 @@ class EtcdEndpoints:
 
         if not asked:
             return {}
-        with ThreadPoolExecutor(min(len(asked), MAX_PARALLEL_PROBES)) as pool:
-            return dict(zip(asked, pool.map(ask, asked), strict=True))
+        return dict(zip(asked, self._pool.map(ask, asked), strict=True))
 
     def keep(self, addresses: Iterable[str]) -> None:
         """Forget all others: when an address is used again, it is by another instance."""

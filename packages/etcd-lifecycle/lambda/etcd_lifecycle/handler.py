@@ -136,11 +136,11 @@ class Settings:
             ``QUORATE_SNAPSHOT_INTERVAL``, ``QUORATE_SNAPSHOT_MAX_AGE`` and
             ``QUORATE_SNAPSHOT_RETRY``; see `SnapshotPolicy`.
         snapshots: Where snapshots go; None: none are taken.
-        circuits: When a service of AWS is not called for a while.
         preparation: Who is asked to hand over before a removal; None: nobody. The policy for it is
             that of `read_preparation_policy`.
         etcdctl: ``QUORATE_ETCDCTL``: how etcdctl is called on the instances; None: members are reached
             by the network.
+        circuits: When a service of AWS is not called for a while.
     """
 
     cluster: str
@@ -155,9 +155,9 @@ class Settings:
     lease_seconds: float
     policy: Policy
     snapshots: SnapshotSettings | None = None
-    circuits: CircuitSettings = field(default_factory=CircuitSettings)
     preparation: PreparationSettings | None = None
     etcdctl: EtcdctlSettings | None = None
+    circuits: CircuitSettings = field(default_factory=CircuitSettings)
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> Settings:
@@ -221,9 +221,9 @@ class Settings:
                 preparation=read_preparation_policy(environment),
             ),
             snapshots=_read_snapshot_settings(environment),
-            circuits=_read_circuit_settings(environment),
             preparation=read_preparation_settings(environment),
             etcdctl=read_etcdctl_settings(environment),
+            circuits=_read_circuit_settings(environment),
         )
 
 

@@ -181,10 +181,32 @@ const scaleIn: Scenario = {
   },
 };
 
+const handOver: Scenario = {
+  name: 'hand-over',
+  baseAddress: '127.0.70.2',
+  from: 2,
+  to: 1,
+  // Half of the points from before, and the others from after.
+  every: 2,
+  async prepare(cluster) {
+    await cluster.handOverByFunction();
+    await cluster.lead(at(cluster, 1));
+    play(cluster, { [VICTIM]: at(cluster, 0), 'the survivor': at(cluster, 1) });
+  },
+  async run(cluster) {
+    const { instanceId } = player(cluster, VICTIM);
+    cluster.autoScaling.terminateInstance(instanceId, { decrement: true });
+    await cluster.settle(1);
+    if (!(await cluster.hasHandedOver(instanceId))) {
+      throw new Error(`${instanceId} went without having handed over`);
+    }
+  },
+};
+
 /** A member that the guard would keep until its replacement votes. */
 const override: Scenario = {
   name: 'override',
-  baseAddress: '127.0.70.2',
+  baseAddress: '127.0.66.2',
   from: 3,
   to: 3,
   prepare: chooseFollower,
@@ -255,28 +277,6 @@ async function opened(cluster: CrashCluster, version: number): Promise<boolean> 
   return circuit.phase === 'OPEN' && circuit.version > version;
 }
 
-const handOver: Scenario = {
-  name: 'hand-over',
-  baseAddress: '127.0.66.2',
-  from: 2,
-  to: 1,
-  // Half of the points from before, and the others from after.
-  every: 2,
-  async prepare(cluster) {
-    await cluster.handOverByFunction();
-    await cluster.lead(at(cluster, 1));
-    play(cluster, { [VICTIM]: at(cluster, 0), 'the survivor': at(cluster, 1) });
-  },
-  async run(cluster) {
-    const { instanceId } = player(cluster, VICTIM);
-    cluster.autoScaling.terminateInstance(instanceId, { decrement: true });
-    await cluster.settle(1);
-    if (!(await cluster.hasHandedOver(instanceId))) {
-      throw new Error(`${instanceId} went without having handed over`);
-    }
-  },
-};
-
 /** All scenarios, by their names. */
 export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
   [
@@ -288,10 +288,10 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
     deadLearner,
     hungLearner,
     scaleIn,
+    handOver,
     override,
     snapshotFirst,
     outage,
-    handOver,
   ].map((scenario) => [scenario.name, scenario]),
 );
 

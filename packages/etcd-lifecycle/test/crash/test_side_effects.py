@@ -232,6 +232,14 @@ EFFECTS = {
     ).terminate_instance_in_auto_scaling_group(
         InstanceId="i-4", ShouldDecrementDesiredCapacity=False
     ),
+    "record that the hand-over of the replacement is running": _put_preparation,
+    "forget the hand-over of the replacement": lambda url: _delete_item(url, "state#prepare#i-4"),
+    "have a function hand over for the replacement": lambda url: _client("lambda", url).invoke(
+        FunctionName="f", Payload=b'{"instanceId": "i-4"}'
+    ),
+    "have the replacement run a command to hand over": lambda url: _client("ssm", url).send_command(
+        InstanceIds=["i-4"], DocumentName="AWS-RunShellScript"
+    ),
     "open the circuit of EC2": lambda url: _put_item(
         url, "circuit#EC2", state={"S": '{"phase": "OPEN"}'}
     ),
@@ -242,14 +250,6 @@ EFFECTS = {
     ),
     "upload part 3 of a snapshot": lambda url: _client("s3", url).upload_part(
         Bucket="b", Key="k", UploadId="u", PartNumber=3, Body=b"data"
-    ),
-    "record that the hand-over of the replacement is running": _put_preparation,
-    "forget the hand-over of the replacement": lambda url: _delete_item(url, "state#prepare#i-4"),
-    "have a function hand over for the replacement": lambda url: _client("lambda", url).invoke(
-        FunctionName="f", Payload=b'{"instanceId": "i-4"}'
-    ),
-    "have the replacement run a command to hand over": lambda url: _client("ssm", url).send_command(
-        InstanceIds=["i-4"], DocumentName="AWS-RunShellScript"
     ),
     "record the override": lambda url: _put_item(url, "state#override"),
     "forget the override": lambda url: _delete_item(url, "state#override"),

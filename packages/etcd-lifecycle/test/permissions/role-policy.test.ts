@@ -65,8 +65,8 @@ describe('a comparison of calls with a policy', () => {
 
   test('does not pass over a call of which nobody said what it needs', () => {
     expect(() =>
-      requiredPermissions({ service: 'ssm', operation: 'SendCommand', parameters: {} }, where),
-    ).toThrow('SendCommand of ssm is called, and nobody said which permission it needs');
+      requiredPermissions({ service: 'ssm', operation: 'StartSession', parameters: {} }, where),
+    ).toThrow('StartSession of ssm is called, and nobody said which permission it needs');
   });
 });
 

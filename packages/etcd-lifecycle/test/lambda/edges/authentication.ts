@@ -117,6 +117,25 @@ export function testAuthentication(address: string, etcd: () => Promise<EtcdBina
       expect(await caller.patiently(as(ROOT), 'remove', [(added as { id: string }).id])).toBeNull();
     });
 
+    test('a snapshot is streamed to the user, also when etcd has dropped its tokens', async () => {
+      const size = async () => Number(await caller.snapshotSize(as(ROOT)));
+      expect(await size()).toBeGreaterThan(16_384);
+      const admin = gateway();
+      await admin.call('/v3/auth/user/changepw', { name: ROOT.username, password: ROOT.password });
+      admin.close();
+      expect(await size()).toBeGreaterThan(16_384);
+    });
+
+    test('nobody else gets one, and the error tells what helps', async () => {
+      expect(await caller.snapshotSize(as())).toMatchObject({
+        message: expect.stringContaining('this client has no user'),
+      });
+      expect(await caller.snapshotSize(as(LOW))).toMatchObject({
+        error: 'NotAuthorized',
+        message: expect.stringContaining("grant the user 'low' the role root"),
+      });
+    });
+
     test('a session whose tokens etcd has dropped goes on with a new one', async () => {
       expect(await caller.value(as(ROOT), 'linearizable_read')).toBeNull();
       const admin = gateway();

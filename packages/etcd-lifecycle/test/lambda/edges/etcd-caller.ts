@@ -80,12 +80,20 @@ export class EtcdCaller implements AsyncDisposable {
     args: readonly string[] = [],
     kwargs: Readonly<Record<string, unknown>> = {},
   ): Promise<T | EtcdFailure> {
-    const answer = await this.runner.call<{ value: T } | EtcdFailure>(
-      'call',
-      [endpoint, method, ...args],
-      kwargs,
+    return unwrapped(
+      await this.runner.call<{ value: T } | EtcdFailure>(
+        'call',
+        [endpoint, method, ...args],
+        kwargs,
+      ),
     );
-    return 'error' in answer ? answer : answer.value;
+  }
+
+  /** Streams a snapshot and returns how many bytes it has, or the error that it ended with. */
+  async snapshotSize(endpoint: Endpoint): Promise<string | EtcdFailure> {
+    return unwrapped(
+      await this.runner.call<{ value: string } | EtcdFailure>('snapshot_size', [endpoint]),
+    );
   }
 
   /** As {@link call}, where an error fails the test. */
@@ -122,6 +130,10 @@ export class EtcdCaller implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.runner.close();
   }
+}
+
+function unwrapped<T>(answer: { value: T } | EtcdFailure): T | EtcdFailure {
+  return 'error' in answer ? answer : answer.value;
 }
 
 function isFailure(answer: unknown): answer is EtcdFailure {

@@ -47,7 +47,7 @@ class Table:
             raise DownError
         key = (Item["pk"]["S"], Item["sk"]["S"])
         there = self.items.get(key)
-        expected = next(iter(request.get("ExpressionAttributeValues", {}).values()), None)
+        (expected,) = request.get("ExpressionAttributeValues", {":none": None}).values()
         if (there and there["version"]) != expected:
             raise ClientError({"Error": {}, "Item": there or {}}, "PutItem")
         self.items[key] = Item
