@@ -197,7 +197,7 @@ describe('what is watched', () => {
       }),
     );
     const ours = watched.filter(({ Namespace }) => Namespace === ETCD_METRICS_NAMESPACE);
-    expect(ours).toHaveLength(15);
+    expect(ours).toHaveLength(13);
     expect(ours.map(({ name }) => name).filter((name) => !written.has(name))).toEqual([]);
     const others = watched.filter(({ Namespace }) => Namespace !== ETCD_METRICS_NAMESPACE);
     expect(others.map(({ Namespace }) => Namespace).sort()).toEqual([
