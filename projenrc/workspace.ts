@@ -305,6 +305,19 @@ export class Workspace extends javascript.NodeProject {
         { exec: `${EXPLORE} --members 4 --rare 2 --own-join` },
       ],
     });
+    this.addTask('test:permissions', {
+      description:
+        'Use every option of a deployed cluster, and compare its calls with the policies',
+      env: { ...QUIET, CDK_VALIDATION: 'false' },
+      steps: [
+        { exec: SETUP },
+        { exec: ETCD },
+        {
+          exec: "jest --ci --config packages/etcd-lifecycle/jest.config.json --testMatch='**/test/permissions/*.walk.ts'",
+          receiveArgs: true,
+        },
+      ],
+    });
   }
 
   private addMatrix(): void {
