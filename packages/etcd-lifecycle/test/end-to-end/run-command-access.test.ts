@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { resolveEtcdctl, WriteLoad } from '@quorate/test-harness';
+import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdAccess } from '../../src';
 import { runCommand } from '../commands/recording-terminal';
@@ -8,6 +9,7 @@ import { runCommand } from '../commands/recording-terminal';
 jest.setTimeout(240_000);
 
 let deployment: LocalDeployment;
+let observer: ClusterObserver;
 
 beforeAll(async () => {
   deployment = await LocalDeployment.start({
@@ -19,11 +21,13 @@ beforeAll(async () => {
     access: EtcdAccess.ssmRunCommand({ environmentFile: './etcd.env' }),
     programs: [dirname(await resolveEtcdctl())],
   });
+  observer = new ClusterObserver(() => deployment.instances(), { tls: deployment.clientTls });
   deployment.startTicks(1);
   await deployment.waitUntilInService(2, 180);
 });
 
 afterAll(async () => {
+  await observer?.stop();
   await deployment?.stop();
 });
 
@@ -33,8 +37,8 @@ test('by commands a leader hands over and is replaced, with certificates on the 
     tls: deployment.clientTls,
   });
   try {
-    const [leader] = deployment.instances();
-    deployment.autoScaling.terminateInstance(leader?.instanceId ?? '');
+    const leader = observer.leader ?? '';
+    deployment.autoScaling.terminateInstance(leader);
     await deployment.waitUntilInService(2, 180);
     await deployment.journal.stop();
 
@@ -44,9 +48,7 @@ test('by commands a leader hands over and is replaced, with certificates on the 
     );
     const outcomes = deployment.journal.records.map(({ outcome }) => outcome);
     expect(outcomes.filter((one) => !/^(done|already done)/.test(one))).toEqual([]);
-    expect(deployment.instances().map(({ instanceId }) => instanceId)).not.toContain(
-      leader?.instanceId,
-    );
+    expect(deployment.instances().map(({ instanceId }) => instanceId)).not.toContain(leader);
   } finally {
     await load.stop();
   }
