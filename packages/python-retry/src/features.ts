@@ -1,7 +1,8 @@
 /** What each feature adds to the emitted module. */
 const FEATURES = {
   breaker: 'CircuitBreaker, CircuitOpenError and retry_with_circuit_breaker',
-  calls: 'retry_call, @retriable; with breaker also its .acquire, .call, @breaker and `with breaker`',
+  calls:
+    'retry_call, @retriable; with breaker also its .acquire, .call, @breaker and `with breaker`',
   deadline: 'timeout, context (remaining time of the Lambda), reserve and min_attempt',
   jitter: 'full, equal, decorrelated and no jitter, or one of your own; max_delay',
   hooks: 'is_retriable, classify, retry_after and retry_result',
