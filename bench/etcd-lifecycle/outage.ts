@@ -1,4 +1,5 @@
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { createFunctionTable } from '../../packages/etcd-lifecycle/demo/function-table';
 import { LocalAutoScaling, Ministack } from '../../packages/test-harness/src';
 import { runPythonAside } from './python';
 
@@ -65,20 +66,7 @@ export async function measureOutages(
   await using ministack = await Ministack.start();
   await using service = await LocalAutoScaling.start();
   const dynamodb = new DynamoDBClient(ministack.clientConfig());
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: TABLE,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
-      ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    }),
-  );
+  await createFunctionTable(dynamodb, TABLE);
   dynamodb.destroy();
   const results: Partial<Record<Kind, Record<Setup, readonly OutageResult[]>>> = {};
   for (const kind of Object.keys(OUTAGES) as Kind[]) {

@@ -1,6 +1,7 @@
-import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Ministack, PythonRunner } from '@quorate/test-harness';
+import { createFunctionTable } from '../../demo/function-table';
 import { DRIVERS, LAMBDA_PATH } from '../lambda/edges/python-path';
 import { runCommand } from './recording-terminal';
 
@@ -21,20 +22,7 @@ const entry = (time: number, action: string, outcome = 'done') => ({
 beforeAll(async () => {
   ministack = await Ministack.start();
   dynamodb = new DynamoDBClient(ministack.clientConfig());
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: TABLE,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: ['pk', 'sk'].map((AttributeName) => ({
-        AttributeName,
-        AttributeType: 'S',
-      })),
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    }),
-  );
+  await createFunctionTable(dynamodb, TABLE);
   // Written by the code that the function has.
   const python = await PythonRunner.start({
     directory: DRIVERS,

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  CreateTableCommand,
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
@@ -29,6 +28,7 @@ import {
 } from '@quorate/test-harness';
 import { App } from 'aws-cdk-lib';
 import { DemoStack } from '../../demo/demo-stack';
+import { createFunctionTable } from '../../demo/function-table';
 import { type CrashPoint, FunctionHost, type InvocationResult } from './function-host';
 import { createHandOverFunction } from './hand-over-function';
 
@@ -91,20 +91,7 @@ export class CrashBench implements AsyncDisposable {
     try {
       ministack = await Ministack.start();
       const dynamodb = new DynamoDBClient(ministack.clientConfig());
-      await dynamodb.send(
-        new CreateTableCommand({
-          TableName: TABLE,
-          BillingMode: 'PAY_PER_REQUEST',
-          AttributeDefinitions: [
-            { AttributeName: 'pk', AttributeType: 'S' },
-            { AttributeName: 'sk', AttributeType: 'S' },
-          ],
-          KeySchema: [
-            { AttributeName: 'pk', KeyType: 'HASH' },
-            { AttributeName: 'sk', KeyType: 'RANGE' },
-          ],
-        }),
-      );
+      await createFunctionTable(dynamodb, TABLE);
       const s3 = new S3Client({ ...ministack.clientConfig(), forcePathStyle: true });
       await s3.send(new CreateBucketCommand({ Bucket: SNAPSHOT_BUCKET }));
       const sqs = new SQSClient(ministack.clientConfig());

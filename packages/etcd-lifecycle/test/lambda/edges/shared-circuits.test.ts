@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CreateTableCommand, DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LocalAutoScaling, Ministack, PythonRunner } from '@quorate/test-harness';
+import { createFunctionTable } from '../../../demo/function-table';
 import { DRIVERS, LAMBDA_PATH } from './python-path';
 
 const TABLE = 'circuits';
@@ -51,20 +52,7 @@ beforeAll(async () => {
   ministack = await Ministack.start();
   service = await LocalAutoScaling.start();
   dynamodb = new DynamoDBClient(ministack.clientConfig());
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: TABLE,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
-      ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    }),
-  );
+  await createFunctionTable(dynamodb, TABLE);
   service.createGroup({
     name: 'group',
     minSize: 0,
