@@ -7,6 +7,20 @@ const EXAMPLES = join(ROOT, 'examples');
 /** What may lie in an example's folder because somebody has tried it there. */
 const LEFTOVERS = ['node_modules', 'cdk.out', 'build', 'package-lock.json'];
 
+/**
+ * The types of resources that are left out when an example is deployed to the emulator: what it does
+ * not know of a network, and alarms, one of which has metric math, with what refers to them.
+ */
+export const NOT_EMULATED: readonly string[] = [
+  'CloudWatch::Alarm',
+  'CloudWatch::Dashboard',
+  'EC2::EIP',
+  'EC2::NatGateway',
+  'EC2::Route',
+  'EC2::SecurityGroupIngress',
+  'EC2::SecurityGroupEgress',
+].map((type) => `AWS::${type}`);
+
 /** The names of the examples, sorted. */
 export function exampleNames(): string[] {
   return readdirSync(EXAMPLES, { withFileTypes: true })

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CdkDeployment } from '../../packages/test-harness/src/aws/cdk-deployment';
 import { Ministack } from '../../packages/test-harness/src/aws/ministack';
-import { copyExample, exampleNames, unpackInto } from '../example';
+import { copyExample, exampleNames, NOT_EMULATED, unpackInto } from '../example';
 import { packAll, plainEnvironment, ROOT } from '../pack';
 
 /** What each stack must have: the handler of its function. */
@@ -290,15 +290,6 @@ function deploy(
   const [file = ''] = readdirSync(assembly).filter((one) => one.endsWith('.template.json'));
   writeFileSync(join(assembly, file), edit(readFileSync(join(assembly, file), 'utf8')));
   return CdkDeployment.deploy(ministack, assembly, file.replace('.template.json', ''), {
-    // What the emulator does not know of a network, and an alarm's metric math, with what refers to it.
-    omitResourceTypes: [
-      'CloudWatch::Alarm',
-      'CloudWatch::Dashboard',
-      'EC2::EIP',
-      'EC2::NatGateway',
-      'EC2::Route',
-      'EC2::SecurityGroupIngress',
-      'EC2::SecurityGroupEgress',
-    ].map((type) => `AWS::${type}`),
+    omitResourceTypes: NOT_EMULATED,
   });
 }

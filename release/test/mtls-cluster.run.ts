@@ -28,7 +28,7 @@ import {
   type TlsFiles,
 } from '../../packages/test-harness/src';
 import { runCommand } from '../command';
-import { copyExample, unpackInto } from '../example';
+import { copyExample, NOT_EMULATED, unpackInto } from '../example';
 import { packAll, plainEnvironment, ROOT } from '../pack';
 
 jest.setTimeout(240_000);
@@ -40,17 +40,6 @@ const STACK = 'EtcdWithTls';
 const BASE_ADDRESS = '127.0.61.2';
 /** What an instance that is a process cannot write to, as all of them share it. */
 const OWN_FOLDERS = ['/etc/etcd', '/etc/systemd/system', '/var/lib/etcd'];
-/** What the emulator does not know of a network, and an alarm's metric math, with what refers to it. */
-const OMITTED = [
-  'CloudWatch::Alarm',
-  'CloudWatch::Dashboard',
-  'EC2::EIP',
-  'EC2::NatGateway',
-  'EC2::Route',
-  'EC2::SecurityGroupIngress',
-  'EC2::SecurityGroupEgress',
-  'EC2::VPCEndpoint',
-].map((type) => `AWS::${type}`);
 
 let directory: string;
 let certificates: EtcdCertificates;
@@ -73,7 +62,9 @@ beforeAll(async () => {
   autoScaling.setEventSink(eventBridgeSink(ministack));
   await createSecret('etcd/lifecycle', certificates.client);
   await createSecret('etcd/member', certificates.server);
-  deployed = await CdkDeployment.deploy(ministack, assembly, STACK, { omitResourceTypes: OMITTED });
+  deployed = await CdkDeployment.deploy(ministack, assembly, STACK, {
+    omitResourceTypes: [...NOT_EMULATED, 'AWS::EC2::VPCEndpoint'],
+  });
   const template = JSON.parse(readFileSync(join(assembly, `${STACK}.template.json`), 'utf8'));
   groupName = physicalId('AWS::AutoScaling::AutoScalingGroup');
   autoScaling.createGroup(
