@@ -23,11 +23,14 @@ def main(what: str) -> None:
         for service in SERVICES:
             boto3.client(service)  # type: ignore[call-overload]  # any service will do
     elif what == "function":
-        from etcd_lifecycle import handler
+        from etcd_lifecycle.handler import Function
+        from etcd_lifecycle.settings import Settings
+        from etcd_lifecycle.wiring import Wiring
 
-        function = handler.Function(handler.Settings.read(os.environ))
+        wiring = Wiring(Settings.read(os.environ))
+        Function(wiring)
         for service in SERVICES:
-            getattr(function._clients, service)  # noqa: SLF001 -- each is made at its first use
+            getattr(wiring.clients, service)  # each is made at its first use
     elapsed = (time.perf_counter() - started) * 1000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"ms": elapsed, "mib": peak}))

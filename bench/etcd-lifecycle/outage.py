@@ -123,6 +123,8 @@ from botocore.awsrequest import AWSResponse  # noqa: E402
 from botocore.exceptions import ReadTimeoutError  # noqa: E402
 from etcd_lifecycle import handler, observe, reconcile  # noqa: E402
 from etcd_lifecycle.aws import READ_TIMEOUT  # noqa: E402
+from etcd_lifecycle.settings import Settings  # noqa: E402
+from etcd_lifecycle.wiring import Wiring  # noqa: E402
 
 observe.ThreadPoolExecutor = reconcile.ThreadPoolExecutor = Pool  # type: ignore[assignment,misc]
 
@@ -187,8 +189,9 @@ class Environment:
     """An execution environment of the function."""
 
     def __init__(self, service: AutoScaling) -> None:
-        self.function = handler.Function(handler.Settings.read(os.environ))
-        clients = self.function._clients  # noqa: SLF001 -- where they are
+        wiring = Wiring(Settings.read(os.environ))
+        self.function = handler.Function(wiring)
+        clients = wiring.clients
         for client in (clients.dynamodb, clients.circuits, clients.ec2, clients.ssm):
             client.meta.events.register("before-send", answer_in_time)
         events = clients.autoscaling.meta.events

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .environment import ConfigurationError, read_choice, read_number
+from .environment import ConfigurationError, read_enum, read_number
 from .model import OnPreparationFailure, PreparationPolicy
 
 if TYPE_CHECKING:
@@ -66,13 +66,7 @@ def read_preparation_policy(environment: Mapping[str, str]) -> PreparationPolicy
         return None
     return PreparationPolicy(
         timeout=read_number(environment, f"{_PREFIX}TIMEOUT", 30),
-        on_failure=OnPreparationFailure(
-            read_choice(
-                environment,
-                f"{_PREFIX}ON_FAILURE",
-                [one.value for one in OnPreparationFailure],
-            )
-        ),
+        on_failure=read_enum(environment, f"{_PREFIX}ON_FAILURE", OnPreparationFailure),
         retry=read_number(environment, f"{_PREFIX}RETRY", PreparationPolicy.retry),
     )
 

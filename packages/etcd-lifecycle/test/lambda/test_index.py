@@ -1,7 +1,7 @@
 """What the wiring by hand of before tells the function, and what it cannot."""
 
 import pytest
-from etcd_lifecycle.handler import ConfigurationError
+from etcd_lifecycle.environment import ConfigurationError
 from index import settings
 
 BEFORE = {

@@ -1,14 +1,16 @@
 """Runs the code that writes metrics, and tells which metrics it wrote."""
 
+import contextlib
 import io
 import json
 from dataclasses import replace
 
 from cluster_views import NOW, POLICY, Slot, view
-from etcd_lifecycle.handler import Function, Settings
+from etcd_lifecycle.handler import Function
 from etcd_lifecycle.model import PreparationPolicy, SnapshotPolicy, StoredSnapshot
-from etcd_lifecycle.telemetry import Telemetry
-from test_handler import REQUIRED, TICK, SecretsManager
+from etcd_lifecycle.settings import Settings
+from etcd_lifecycle.wiring import Wiring
+from function_stand_ins import REQUIRED, TICK, SecretsManager
 from test_reconcile import Scene
 from test_snapshot import Parts
 
@@ -55,13 +57,13 @@ def _of_snapshots():
 
 
 def _of_an_invocation(certificate):
-    function = Function(Settings.read({**REQUIRED, "QUORATE_TLS_SECRET": "the secret"}))
-    output = io.StringIO()
-    function.telemetry = Telemetry("main", stream=output)
+    wiring = Wiring(Settings.read({**REQUIRED, "QUORATE_TLS_SECRET": "the secret"}))
     secret = {"ca": certificate, "certificate": certificate, "key": "the private key"}
-    vars(function._clients)["secretsmanager"] = SecretsManager(json.dumps(secret))
+    vars(wiring.clients)["secretsmanager"] = SecretsManager(json.dumps(secret))
     scene = Scene([view(Slot(), Slot(), Slot())])
-    function._make_reconciler = lambda: scene.reconciler
     scene.reconciler.run = lambda *_: None
-    function.handle(TICK, "run-1", float("inf"))
+    wiring.reconciler = lambda _: scene.reconciler
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        Function(wiring).handle(TICK, "run-1", float("inf"))
     return [json.loads(line) for line in output.getvalue().splitlines()]
