@@ -94,11 +94,12 @@ class Function:
             deadline: When the invocation ends, on the monotonic clock.
         """
         # Seldom needed, and not compiled before: a cold start need not wait for it.
+        from .operation_context import OperationContext  # noqa: PLC0415
         from .operations import Operations  # noqa: PLC0415
 
         self._refresh_secrets()
         settings = self._wiring.settings
-        operations = Operations(
+        context = OperationContext(
             group=self._wiring.group,
             observer=self._reconciler.observer,
             endpoints=self._endpoints,
@@ -107,7 +108,7 @@ class Function:
             telemetry=self._telemetry,
             lease_seconds=settings.lease_seconds,
         )
-        return operations.run(event, run_id, lambda: deadline - time.monotonic())
+        return Operations(context).run(event, run_id, lambda: deadline - time.monotonic())
 
     def _run(self, run_id: str, deadline: float, notices: Mapping[str, NoticeKind]) -> None:
         try:

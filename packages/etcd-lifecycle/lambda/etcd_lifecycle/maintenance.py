@@ -8,26 +8,21 @@ anything then, and so a learner from catching up, during which a defragmentation
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .etcd import AlarmKind, EtcdError, RevisionCompacted, Unreachable
-from .journal import JournalEntry
 from .model import NO_LEADER
 from .refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from .auto_scaling import AutoScalingGroup
     from .etcd import EtcdEndpoint
-    from .etcd_access import EtcdAccess
-    from .journal import Journal, Lease
-    from .model import ClusterView, Member, Policy
-    from .observe import Observer
-    from .telemetry import Telemetry
+    from .journal import Lease
+    from .model import ClusterView, Member
+    from .operation_context import OperationContext
 
 SETTLE_SECONDS: Final = 15.0
 """What is kept of a run's time for the member to catch up after its defragmentation."""
@@ -84,24 +79,10 @@ class Maintenance:
     """What can be done about the members' databases.
 
     Attributes:
-        group: The Auto Scaling group.
-        observer: Looks at the cluster.
-        endpoints: The way to a member by its address.
-        journal: Where it is recorded.
-        policy: Tells how far behind a member may be.
-        telemetry: Logs.
-        clock: Returns seconds since the epoch.
-        sleep: Waits for the seconds that it is given.
+        context: What it works with.
     """
 
-    group: AutoScalingGroup
-    observer: Observer
-    endpoints: EtcdAccess
-    journal: Journal
-    policy: Policy
-    telemetry: Telemetry
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], object] = time.sleep
+    context: OperationContext
 
     def compact(self, operator: str) -> dict[str, Any]:
         """Drop all revisions but the present one.
@@ -115,13 +96,13 @@ class Maintenance:
         Raises:
             RefusedError: There is no leader that could be asked.
         """
-        view = self._look()
+        view = self.context.look()
         endpoint = self._leader(view)
         revision = endpoint.revision()
         try:
             endpoint.compact(revision)
         except RevisionCompacted:
-            self.telemetry.log("INFO", f"revision {revision} is compacted already")
+            self.context.telemetry.log("INFO", f"revision {revision} is compacted already")
         self._record(f"Compact(revision={revision})", operator, "done")
         return {"revision": str(revision)}
 
@@ -130,7 +111,6 @@ class Maintenance:
         operator: str,
         done: Collection[int],
         lease: Lease,
-        lease_seconds: float,
         seconds_left: Callable[[], float],
     ) -> dict[str, Any]:
         """Defragment one member, the next of those that are not done.
@@ -139,7 +119,6 @@ class Maintenance:
             operator: Who asked for it.
             done: The ids of those that are done.
             lease: The lease of the cluster, which is held.
-            lease_seconds: How long it holds.
             seconds_left: How long the run may still take.
 
         Returns:
@@ -150,10 +129,10 @@ class Maintenance:
             RefusedError: Not now. Nothing was changed, unless the leader was moved.
             MaintenanceError: It was not done in time, or the member is not well after it.
         """
-        view = self._look()
+        view = self.context.look()
         alarms = self._leader(view).standing_alarms() if view.quorate else ()
         corrupt = {alarm.member_id for alarm in alarms if alarm.kind == AlarmKind.CORRUPT}
-        reason = objection(view, self.policy.max_promotion_lag, corrupt)
+        reason = objection(view, self.context.policy.max_promotion_lag, corrupt)
         if reason is not None:
             raise RefusedError(reason)
         alarmed = [str(alarm.member_id) for alarm in alarms]
@@ -161,7 +140,7 @@ class Maintenance:
         if member is None:
             return {"member": None, "alarmed": alarmed}
         self._move_leadership_away(view, member, done)
-        seconds = self._defragment(member, lease, lease_seconds, seconds_left)
+        seconds = self._defragment(member, lease, seconds_left)
         after = self._wait_until_well(member, seconds_left)
         before = member.status.db_size if member.status else 0
         self._record(
@@ -192,7 +171,7 @@ class Maintenance:
         Raises:
             RefusedError: There is no leader that could be asked.
         """
-        endpoint = self._leader(self._look())
+        endpoint = self._leader(self.context.look())
         ids = [one.member_id for one in endpoint.standing_alarms() if one.kind == AlarmKind.NOSPACE]
         for member_id in ids:
             endpoint.disarm(member_id, AlarmKind.NOSPACE)
@@ -201,13 +180,10 @@ class Maintenance:
             self._record(f"Disarm(alarm=NOSPACE, member_ids=[{told}])", operator, "done")
         return {"disarmed": [str(member_id) for member_id in ids]}
 
-    def _look(self) -> ClusterView:
-        return self.observer.look(self.group.describe(), self.clock())
-
     def _leader(self, view: ClusterView) -> EtcdEndpoint:
         if view.leader is None:
             raise RefusedError("no quorum answers, or it has no leader just now")
-        return self.endpoints.at(view.leader.host)
+        return self.context.endpoints.at(view.leader.host)
 
     def _move_leadership_away(
         self, view: ClusterView, member: Member, done: Collection[int]
@@ -217,13 +193,12 @@ class Maintenance:
             return
         heirs = [voter for voter in view.voters if voter.id in done]
         if heirs:
-            self.endpoints.at(member.host).transfer_leadership(heirs[0].id)
+            self.context.endpoints.at(member.host).transfer_leadership(heirs[0].id)
 
     def _defragment(
         self,
         member: Member,
         lease: Lease,
-        lease_seconds: float,
         seconds_left: Callable[[], float],
     ) -> float:
         """Defragment a member, and keep the lease meanwhile.
@@ -234,13 +209,15 @@ class Maintenance:
         timeout = seconds_left() - SETTLE_SECONDS
         if timeout <= 0:
             raise RefusedError("this run has no time left for a member: ask again")
-        endpoint = self.endpoints.at(member.host)
-        started = self.clock()
+        endpoint = self.context.endpoints.at(member.host)
+        started = self.context.clock()
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(endpoint.defragment, timeout)
-            while not wait([running], lease_seconds / 3).done:
+            while not wait([running], self.context.lease_seconds / 3).done:
                 if not lease.renew():
-                    self.telemetry.log("WARNING", "the lease was lost during a defragmentation")
+                    self.context.telemetry.log(
+                        "WARNING", "the lease was lost during a defragmentation"
+                    )
         try:
             running.result()
         except Unreachable as error:
@@ -248,24 +225,24 @@ class Maintenance:
                 f"{member.label} did not end its defragmentation within {timeout:.0f} s ({error}); "
                 "it goes on by itself; give the function a longer timeout"
             ) from error
-        return self.clock() - started
+        return self.context.clock() - started
 
     def _wait_until_well(self, member: Member, seconds_left: Callable[[], float]) -> int:
         """Wait until a member follows a leader and has applied what it has, and return its size."""
         while True:
             why = "it has no leader"
             try:
-                status = self.endpoints.at(member.host).status().status
+                status = self.context.endpoints.at(member.host).status().status
                 lag = status.raft_index - status.applied_index
-                if status.leader != NO_LEADER and lag <= self.policy.max_promotion_lag:
+                if status.leader != NO_LEADER and lag <= self.context.policy.max_promotion_lag:
                     return status.db_size
             except EtcdError as error:
                 why = str(error)
             if seconds_left() < POLL_SECONDS:
                 raise MaintenanceError(f"{member.label} is not well after it: {why}")
-            self.sleep(POLL_SECONDS)
+            self.context.sleep(POLL_SECONDS)
 
     def _record(self, action: str, operator: str, outcome: str) -> None:
         reason = f"{operator} asked for it"
-        self.telemetry.log("INFO", f"{action}: {outcome}", reason=reason)
-        self.journal.record(JournalEntry(self.clock(), action, reason, "", outcome))
+        self.context.telemetry.log("INFO", f"{action}: {outcome}", reason=reason)
+        self.context.record(action, reason, outcome)

@@ -19,8 +19,6 @@ Operation    Value and answer
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,17 +30,9 @@ from .refusal import RefusedError
 from .view_json import Recording, decision_to_json, recording_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from .auto_scaling import AutoScalingGroup
-    from .etcd_access import EtcdAccess
-    from .journal import Journal, Lease
-    from .model import Policy
-    from .observe import Observer
-    from .telemetry import Telemetry
-
-RESERVE_SECONDS: Final = 25.0
-"""What is kept of the function's time, when it waits for another run to end, for the operation."""
+    from .operation_context import OperationContext
 
 
 class NotUnderstoodError(Exception):
@@ -54,26 +44,10 @@ class Operations:
     """Everything that can be asked for.
 
     Attributes:
-        group: The Auto Scaling group.
-        observer: Looks at the cluster.
-        endpoints: The way to a member by its address.
-        journal: Keeps the lease, and what was ordered.
-        policy: What is a choice.
-        telemetry: Logs.
-        lease_seconds: How long the lease of a run that died keeps others from changing anything.
-        clock: Returns seconds since the epoch.
-        sleep: Waits for the seconds that it is given.
+        context: What each operation works with.
     """
 
-    group: AutoScalingGroup
-    observer: Observer
-    endpoints: EtcdAccess
-    journal: Journal
-    policy: Policy
-    telemetry: Telemetry
-    lease_seconds: float
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], object] = time.sleep
+    context: OperationContext
 
     def run(
         self, event: Mapping[str, Any], owner: str, seconds_left: Callable[[], float]
@@ -99,17 +73,17 @@ class Operations:
                 return {name: self._recover(value, owner, seconds_left)}
             return {name: self._maintain(value, owner, seconds_left)}
         except RefusedError as error:
-            self.telemetry.log("WARNING", f"{name}: refused: {error}")
+            self.context.telemetry.log("WARNING", f"{name}: refused: {error}")
             return {"refused": str(error)}
 
     def _plan(self) -> dict[str, Any]:
         """Say what the next pass would do, and change nothing: no lease, no heartbeat, no record."""
-        now = self.clock()
-        view = self.observer.look(self.group.describe(), now)
-        recording = Recording(view, self.policy, now)
+        now = self.context.clock()
+        view = self.context.look(now)
+        recording = Recording(view, self.context.policy, now)
         return {
             "recording": recording_to_json(recording),
-            "decision": decision_to_json(plan(view, self.policy, now)),
+            "decision": decision_to_json(plan(view, self.context.policy, now)),
         }
 
     def _recover(
@@ -118,30 +92,22 @@ class Operations:
         owner: str,
         seconds_left: Callable[[], float],
     ) -> dict[str, Any]:
-        recovery = Recovery(
-            self.group,
-            self.observer,
-            self.endpoints,
-            self.journal,
-            self.telemetry,
-            self.clock,
-            self.sleep,
-        )
+        recovery = Recovery(self.context)
         match value:
             case {"do": "inspect"}:
                 return recovery.inspect()
             case {"do": "order"}:
                 request = _read_order(value)
-                if self.policy.join is Join.INSTANCE:
+                if self.context.policy.join is Join.INSTANCE:
                     raise RefusedError(
                         "the instances of this cluster start their members by their own means, so "
                         "none of them takes an order: restore the snapshot by their tooling, then "
                         "have the new cluster recorded, as docs/operations.md says"
                     )
-                with self._lease(owner, seconds_left) as lease:
+                with self.context.lease(owner, seconds_left) as lease:
                     recovery.order(request, lease)
             case {"do": "cancel", "operator": str(operator)}:
-                with self._lease(owner, seconds_left):
+                with self.context.lease(owner, seconds_left):
                     recovery.cancel(operator)
             case _:
                 raise NotUnderstoodError(f"recover: {value!r} is nothing that it does")
@@ -153,43 +119,19 @@ class Operations:
         owner: str,
         seconds_left: Callable[[], float],
     ) -> dict[str, Any]:
-        maintenance = Maintenance(
-            self.group,
-            self.observer,
-            self.endpoints,
-            self.journal,
-            self.policy,
-            self.telemetry,
-            self.clock,
-            self.sleep,
-        )
+        maintenance = Maintenance(self.context)
         match value:
             case {"do": "compact", "operator": str(operator)}:
-                with self._lease(owner, seconds_left):
+                with self.context.lease(owner, seconds_left):
                     return maintenance.compact(operator)
             case {"do": "disarm", "operator": str(operator)}:
-                with self._lease(owner, seconds_left):
+                with self.context.lease(owner, seconds_left):
                     return maintenance.disarm(operator)
             case {"do": "defragment", "operator": str(operator), "done": [*ids]}:
                 done = {int(one) for one in ids}
-                with self._lease(owner, seconds_left) as lease:
-                    return maintenance.defragment(
-                        operator, done, lease, self.lease_seconds, seconds_left
-                    )
+                with self.context.lease(owner, seconds_left) as lease:
+                    return maintenance.defragment(operator, done, lease, seconds_left)
         raise NotUnderstoodError(f"maintain: {value!r} is nothing that it does")
-
-    @contextlib.contextmanager
-    def _lease(self, owner: str, seconds_left: Callable[[], float]) -> Iterator[Lease]:
-        """Hold the lease; waits for another run to end, as long as that leaves enough time."""
-        lease = self.journal.lease(owner, seconds=self.lease_seconds)
-        while not lease.acquire():
-            if seconds_left() < RESERVE_SECONDS:
-                raise RefusedError("other runs are at work on the cluster: try again")
-            self.sleep(0.5)
-        try:
-            yield lease
-        finally:
-            lease.release()
 
 
 _ORDER: Final = {

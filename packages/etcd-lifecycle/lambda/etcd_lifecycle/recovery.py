@@ -9,25 +9,20 @@ it as they always do. Members of the old cluster are never taken back.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from .etcd import EtcdError, Refused
 from .join import JoinFormatError, render
-from .journal import JournalEntry
 from .model import NO_LEADER, JoinConfiguration, RestoreOrder
 from .refusal import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from .auto_scaling import AutoScalingGroup
-    from .etcd_access import EtcdAccess
-    from .journal import Journal, Lease
+    from .journal import Lease
     from .model import ClusterView, Seed
-    from .observe import Observer
-    from .telemetry import Telemetry
+    from .operation_context import OperationContext
 
 RECHECK_SECONDS: Final = 5.0
 """Between two looks for a quorum: longer than an election takes."""
@@ -130,22 +125,10 @@ class Recovery:
     """Looks at what is left, and takes orders.
 
     Attributes:
-        group: The Auto Scaling group.
-        observer: Looks at the cluster.
-        endpoints: The way to a member by its address.
-        journal: Where orders are recorded.
-        telemetry: Logs.
-        clock: Returns seconds since the epoch.
-        sleep: Waits for the seconds that it is given.
+        context: What it works with.
     """
 
-    group: AutoScalingGroup
-    observer: Observer
-    endpoints: EtcdAccess
-    journal: Journal
-    telemetry: Telemetry
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], object] = time.sleep
+    context: OperationContext
 
     def inspect(self) -> dict[str, Any]:
         """Tell how things stand, and change nothing. What has 64 bits is a text."""
@@ -183,7 +166,7 @@ class Recovery:
         reason = refusal(view, remains, request)
         if reason is None:
             # A quorum may have been without a leader for just that moment.
-            self.sleep(RECHECK_SECONDS)
+            self.context.sleep(RECHECK_SECONDS)
             view, remains = self._look()
             reason = refusal(view, remains, request)
         if reason is not None or view.seed is None:
@@ -193,7 +176,7 @@ class Recovery:
         order = RestoreOrder(request.snapshot, request.bump_revision, lost)
         if not lease.renew():
             raise RefusedError("another run took over in between: try again")
-        if not self.journal.order_recovery(seed, order) and not self._has(order, request):
+        if not self.context.journal.order_recovery(seed, order) and not self._has(order, request):
             raise RefusedError("the record was changed in between: look again")
         last = "unknown" if remains.last_revision is None else str(remains.last_revision)
         self._record(
@@ -214,26 +197,26 @@ class Recovery:
         Raises:
             RefusedError: There is none: it was never given, or the new cluster lives already.
         """
-        seed = self.journal.load().seed
+        seed = self.context.journal.load().seed
         if seed is None or seed.restore is None:
             raise RefusedError("no order stands: none was given, or the new cluster lives already")
-        if not self.journal.cancel_recovery(seed):
+        if not self.context.journal.cancel_recovery(seed):
             raise RefusedError("the record was changed in between: look again")
         self._record(seed.restore, f"{operator} took the order back", "", "taken back")
 
     def _has(self, order: RestoreOrder, request: OrderRequest) -> bool:
         """Whether the order is recorded: the answer to its first attempt may have been lost."""
-        seed = self.journal.load().seed
+        seed = self.context.journal.load().seed
         return (
             seed is not None and seed.restore == order and seed.generation == request.generation + 1
         )
 
     def _record(self, order: RestoreOrder, reason: str, arithmetic: str, outcome: str) -> None:
-        self.telemetry.log("WARNING", reason, order=order)
-        self.journal.record(JournalEntry(self.clock(), str(order), reason, arithmetic, outcome))
+        self.context.telemetry.log("WARNING", reason, order=order)
+        self.context.record(str(order), reason, outcome, arithmetic)
 
     def _look(self) -> tuple[ClusterView, Remains]:
-        view = self.observer.look(self.group.describe(), self.clock())
+        view = self.context.look()
         known = _known_ids(view.seed)
         alive: dict[str, int] = {}
         ended: dict[str, str] = {}
@@ -245,7 +228,7 @@ class Recovery:
             if address is None or untold or instance.warmed:
                 # Nobody has told it yet to start a member.
                 continue
-            endpoint = self.endpoints.at(address)
+            endpoint = self.context.endpoints.at(address)
             try:
                 report = endpoint.status()
                 revision = endpoint.revision()

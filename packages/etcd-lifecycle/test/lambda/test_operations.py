@@ -1,11 +1,11 @@
 """What a person may ask the function for, and that nothing in its queue can."""
 
 import io
-from dataclasses import replace
 
 import pytest
 from etcd_lifecycle.events import operation_of
 from etcd_lifecycle.model import Join, Policy
+from etcd_lifecycle.operation_context import OperationContext
 from etcd_lifecycle.operations import NotUnderstoodError, Operations
 from etcd_lifecycle.telemetry import Telemetry
 
@@ -32,17 +32,10 @@ def test_no_other_event_does(event):
     assert operation_of(event) is None
 
 
-def operations():
+def operations(**parts):
     """Operations that look at nothing: what is not understood must not get that far."""
-    return Operations(
-        group=None,
-        observer=None,
-        endpoints=None,
-        journal=None,
-        policy=None,
-        telemetry=None,
-        lease_seconds=30,
-    )
+    nothing = dict.fromkeys(("group", "observer", "endpoints", "journal", "policy", "telemetry"))
+    return Operations(OperationContext(**{**nothing, **parts}, lease_seconds=30))
 
 
 ORDER = {
@@ -83,8 +76,7 @@ def test_so_is_maintenance(value):
 
 
 def test_instances_that_join_by_their_own_means_take_no_order_to_restore():
-    asked = replace(
-        operations(),
+    asked = operations(
         policy=Policy(join=Join.INSTANCE),
         telemetry=Telemetry("main", stream=io.StringIO()),
     )
