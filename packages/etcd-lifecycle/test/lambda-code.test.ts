@@ -213,7 +213,8 @@ except Exception as error:
   }
 
   test('can be imported from the asset alone', async () => {
-    await using runner = await PythonRunner.start({ directory: asset, module });
+    const secrets = `${packageName}.etcd_secrets`;
+    await using runner = await PythonRunner.start({ directory: asset, module: secrets });
     await expect(runner.call('read_certificate', ['{}'])).rejects.toThrow(
       'ConfigurationError: it must be a JSON object',
     );
@@ -241,7 +242,7 @@ except Exception as error:
       ].map((name) => [`QUORATE_${name}`, 'x']),
     );
     expect(await invoke({ ...named, QUORATE_CLIENT_PORT: 'etcd' })).toContain(
-      "ConfigurationError: QUORATE_CLIENT_PORT is 'etcd', but must be a number from 0 to 65535\n",
+      "ConfigurationError: QUORATE_CLIENT_PORT is 'etcd', but must be a whole number from 1 to 65535\n",
     );
   });
 });
