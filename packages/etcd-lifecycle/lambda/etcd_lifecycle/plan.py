@@ -271,11 +271,12 @@ class _Planner(Situation):
             self.held_back.append(f"{victim.label} is the last voter, and stays although {said}")
             return None
         verdict = guard(self.view.voters, victim, self.leaving)
-        target = self.transferee(victim) if self.leads(victim) else None
-        if target:
+        heirs = self.heirs(victim) if self.leads(victim) else []
+        if heirs:
             return self.say(
-                TransferLeadership(victim.id, target.id),
-                f"{victim.label} is to be removed, as {said}; {target.label} takes over first",
+                TransferLeadership(victim.id, heirs[0].id),
+                f"{victim.label} is to be removed, as {said}; {heirs[0].label} takes over first"
+                f"{self.how_far(heirs[0])}",
                 verdict.sum,
             )
         return self.say(
@@ -379,7 +380,9 @@ class _Planner(Situation):
         if leader is None or owner is None or not self.unfit_to_lead(owner):
             return None
         interrupted = self.interrupted(owner)
-        target = self.transferee(leader, lasting=interrupted, fit=not interrupted)
+        target = self.choose_heir(
+            leader, self.heirs(leader, lasting=interrupted, fit=not interrupted)
+        )
         if target is None:
             return None
         why = (
@@ -391,8 +394,25 @@ class _Planner(Situation):
         )
         return self.say(
             TransferLeadership(leader.id, target.id),
-            f"{owner.id} leads and {why}: {target.label} takes over",
+            f"{owner.id} leads and {why}: {target.label} takes over{self.how_far(target)}",
         )
+
+    def choose_heir(self, leader: Member, heirs: list[Member]) -> Member | None:
+        """The best of those that may lead next; None, and why, while one may yet come near."""
+        if not heirs or self.near(heirs[0]) or not self.may_lead_on(leader):
+            return heirs[0] if heirs else None
+        behind = ", ".join(f"{voter.label} is {self.lag(voter)}" for voter in heirs)
+        self.held_back.append(
+            f"{leader.label} leads on until a voter is no more than "
+            f"{self.policy.max_transfer_lag} log entries behind it: {behind}"
+        )
+        return None
+
+    def how_far(self, heir: Member) -> str:
+        """What there is to say of one that takes over although it is far behind."""
+        if self.near(heir):
+            return ""
+        return f", {self.lag(heir)} log entries behind as it is: nobody is nearer"
 
     def save_the_quorum(self) -> Decision | None:
         """Shrinks the cluster, when it would lose its quorum by what nothing holds back.
@@ -595,13 +615,15 @@ class _Planner(Situation):
         if not self.leads(member) or member.status is None:
             removal = self.say(RemoveMember(member.id), reason, verdict.sum)
             return self.after_preparation(removal, member, source=self.best_copy(member))
-        target = self.transferee(member, lasting=member in self.doomed)
-        if target is None:
+        heirs = self.heirs(member, lasting=member in self.doomed)
+        if not heirs:
             self.held_back.append(f"no voter is fit to take the leadership from {member.label}")
+        target = self.choose_heir(member, heirs)
+        if target is None:
             return None
         transfer = self.say(
             TransferLeadership(member.id, target.id),
-            f"{reason}; it leads, so {target.label} takes over first",
+            f"{reason}; it leads, so {target.label} takes over first{self.how_far(target)}",
             verdict.sum,
         )
         return self.after_preparation(transfer, member, source=self.best_copy(member))

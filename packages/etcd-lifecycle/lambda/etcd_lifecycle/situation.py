@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .identity import identify
-from .model import NoticeKind
+from .model import AtDeadline, NoticeKind
 
 if TYPE_CHECKING:
     from .model import ClusterView, Instance, Member, Policy
@@ -167,13 +167,30 @@ class Situation:
 
     # Who is fit for what
 
-    def transferee(
-        self, leader: Member, *, lasting: bool = False, fit: bool = False
-    ) -> Member | None:
-        """The voter to lead next: well, staying, in the leader's term, caught up, in another zone.
+    def near(self, voter: Member) -> bool:
+        """Whether it could lead at once: see `Policy.max_transfer_lag`."""
+        return self.lag(voter) <= self.policy.max_transfer_lag
 
-        A transfer to a member that does not answer blocks writes for about a second (measured on
-        etcd 3.5.30), hence only voters that follow this very leader are asked.
+    def may_lead_on(self, leader: Member) -> bool:
+        """Whether a leader may go on until a voter is near enough to take over.
+
+        It may while nothing takes it away: its instance stays, or is held, and the time for its
+        replacement is not over, or is not to end the wait.
+        """
+        owner = self.owner(leader)
+        if owner is None or self.unheld(owner) or (owner.replaces_root and owner.held is None):
+            return False
+        patient = self.policy.at_deadline is not AtDeadline.PROCEED
+        return patient or self.age(owner.id) <= self.policy.replacement_deadline
+
+    def heirs(self, leader: Member, *, lasting: bool = False, fit: bool = False) -> list[Member]:
+        """The voters that may lead next, the best one first.
+
+        They are well, staying, and follow this very leader in its term: a transfer to a member that
+        does not answer blocks writes for about a second (measured on etcd 3.5.30). Raft sends the next
+        leader what it lacks of the log first, takes no writes meanwhile, and gives up after an election
+        time-out; and then it has to apply what it has. So one that is near comes before one that is
+        not, and one in another zone than those that go before one in theirs.
 
         Args:
             leader: The voter that leads.
@@ -205,15 +222,15 @@ class Situation:
         def fitness(voter: Member) -> tuple[bool, bool, bool, bool, bool, int]:
             owner = self.owner(voter)
             return (
+                self.near(voter),
                 voter.healthy,
                 not self._unfit(voter),
                 voter.id not in going,
-                self.lag(voter) <= self.policy.max_promotion_lag,
                 owner is not None and owner.zone not in zones,
                 voter.status.applied_index if voter.status else 0,
             )
 
-        return max(candidates, key=fitness, default=None)
+        return sorted(candidates, key=fitness, reverse=True)
 
     def best_copy(self, victim: Member | None = None) -> Member | None:
         """The voter that gives a snapshot: well, staying if one is, caught up, not the leader.

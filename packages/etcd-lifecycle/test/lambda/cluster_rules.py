@@ -36,7 +36,7 @@ def violations(
     view: ClusterView, decision: Decision, policy: Policy, now: float = NOW
 ) -> list[str]:
     """What is wrong with a decision, in sentences; nothing if it keeps all rules."""
-    rules = _violations(view, decision, policy)
+    rules = _violations(view, decision, policy, now)
     if policy.join is Join.INSTANCE:
         rules = _own_join(view, decision, policy, now)
     return [
@@ -62,7 +62,7 @@ def _own_join(view: ClusterView, decision: Decision, policy: Policy, now: float)
         view.members if awaited or settled else (*view.voters, *[victim] * (victim is not None))
     )
     seen = replace(view, members=tuple(dict.fromkeys(members)))
-    yield from _violations(seen, decision, policy)
+    yield from _violations(seen, decision, policy, now)
 
 
 def _waits(view: ClusterView, learner: Member, policy: Policy, now: float) -> bool:
@@ -178,7 +178,7 @@ def _snapshots(view: ClusterView, decision: Decision, policy: Policy, now: float
         yield "a voter goes without an attempt at a snapshot"
 
 
-def _violations(view: ClusterView, decision: Decision, policy: Policy) -> Iterator[str]:
+def _violations(view: ClusterView, decision: Decision, policy: Policy, now: float) -> Iterator[str]:
     if not decision.reason.strip() or not decision.arithmetic.strip():
         yield "a decision does not explain itself"
     action = decision.action
@@ -192,6 +192,7 @@ def _violations(view: ClusterView, decision: Decision, policy: Policy) -> Iterat
             yield from _promote(view, action, policy)
         case TransferLeadership():
             yield from _transfer(view, action)
+            yield from _near(view, action, policy, now)
         case RemoveMember():
             yield from _remove(view, action)
         case CompleteHook():
@@ -296,6 +297,30 @@ def _transfer(view: ClusterView, action: TransferLeadership) -> Iterator[str]:
     )
     if view.learner and not urgent and not lost_otherwise(view):
         yield "a second change while a learner is on its way in"
+
+
+def _near(
+    view: ClusterView, action: TransferLeadership, policy: Policy, now: float
+) -> Iterator[str]:
+    """Nobody leads next who has much left to apply, unless there is nobody else and no time."""
+    leader, target = _by_id(view, action.leader_id), _by_id(view, action.target_id)
+    if leader is None or target is None or not _lags(leader, target, policy):
+        return
+    if any(
+        voter.healthy and stays(view, voter) and not _lags(leader, voter, policy)
+        for voter in view.voters
+        if voter.id != leader.id
+    ):
+        yield "a transfer to a voter that is far behind, while another is near"
+    one = owner(view, leader)
+    if one and held(view, leader) and now - view.first_seen[one.id] <= policy.replacement_deadline:
+        yield "a transfer to a voter that is far behind, while there is time"
+
+
+def _lags(leader: Member, voter: Member, policy: Policy) -> bool:
+    if leader.status is None or voter.status is None:
+        return False
+    return leader.status.raft_index - voter.status.applied_index > policy.max_transfer_lag
 
 
 def _remove(view: ClusterView, action: RemoveMember) -> Iterator[str]:
