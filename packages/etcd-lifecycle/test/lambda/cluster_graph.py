@@ -19,7 +19,7 @@ from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cluster_rules as rules
-from cluster_views import CLUSTER_ID, GONE, LEARNERS, NOW, POLICY, instance_id, member_id
+from cluster_views import CLUSTER_ID, GONE, LEARNERS, NOW, POLICY, Slot, instance_id, member_id
 from cluster_views import instance as make_instance
 from cluster_views import member as make_member
 from etcd_lifecycle.model import (
@@ -72,8 +72,11 @@ HELD = "Terminating:Wait"
 ENDS = "Terminating:Proceed"
 ROOT_WAITS = "ReplacingRootVolume:Wait"
 
-VOTERS = ("healthy", "dead", "alarmed", "unnamed")
-ANSWERING = frozenset({"healthy", "alarmed"})
+VOTERS = ("healthy", "dead", "alarmed", "unnamed", "hung", "behind")
+ANSWERING = frozenset({"healthy", "alarmed", "behind"})
+CONNECTED = ANSWERING | {"hung"}
+"""Voters that etcd itself counts as there, when it is asked to add or to remove a member."""
+FAR = Slot(behind=POLICY.max_transfer_lag + 1)
 FINDS_OUT = frozenset({ENDS, INTERRUPTED})
 STAYS = frozenset({SERVING, LAUNCHES, ROOT_WAITS})
 """Instances that count for what the group wants."""
@@ -83,7 +86,13 @@ class Place(NamedTuple):
     """A member and its instance, of which one may be absent.
 
     Attributes:
-        member: As in `cluster_views.Slot`, and ``unnamed``: a voter that never started.
+        member: As in `cluster_views.Slot`, and one of
+
+            * ``unnamed``: a voter that never started;
+            * ``hung``: a voter that answers nothing, like a dead one, and whose connections stand, as
+              after SIGSTOP (for more than 20 s on etcd 3.5): etcd counts on it, so that nothing but
+              the guard keeps the quorum; and it may be well again at any moment;
+            * ``behind``: a voter that is well and never catches up with the leader, unless it leads.
         instance: The lifecycle state, `INTERRUPTED`, or `GONE`.
         leads: Whether the member leads.
         told: Whether the instance, if its member never started, knows how to join the cluster.
@@ -155,7 +164,9 @@ def _by_instance(number: int, place: Place, leader: int) -> tuple[Member | None,
     if place.member == "unnamed":
         member = replace(make_member(number, "dead", 0), name="")
     elif place.member:
-        member = make_member(number, place.member, member_id(leader) if leader else 0)
+        kind = {"hung": "dead", "behind": "healthy"}.get(place.member, place.member)
+        slot = FAR if place.member == "behind" else None
+        member = make_member(number, kind, member_id(leader) if leader else 0, slot)
         if member.status and not member.learner:
             member = replace(member, status=replace(member.status, reads=True))
     state = SERVING if place.instance == INTERRUPTED else place.instance
@@ -252,7 +263,15 @@ def elect(places: list[Place]) -> list[Place]:
     if leaders and quorate and places[leaders[0]].answers:
         return places
     chosen = min((n for n, one in enumerate(places) if one.answers), default=None)
-    return [one._replace(leads=quorate and n == chosen) for n, one in enumerate(places)]
+    return _led_by(places, chosen if quorate else None)
+
+
+def _led_by(places: list[Place], leader: int | None) -> list[Place]:
+    """The places with this one as the leader, behind which the others are, or with none."""
+    led = [one._replace(leads=n == leader) for n, one in enumerate(places)]
+    if leader is not None and led[leader].member == "behind":
+        led[leader] = led[leader]._replace(member="healthy")
+    return led
 
 
 def _died(place: Place) -> Place | None:
@@ -281,7 +300,7 @@ def apply(places: list[Place], action: Action) -> list[Place] | None:  # noqa: C
     match action:
         case AddLearner():
             at = int(action.instance_id[2:]) - 1
-            if not all(one.answers for one in places if one.votes):
+            if not all(one.member in CONNECTED for one in places if one.votes):
                 return None
             if any(one.learns for one in places) or places[at].member:
                 return None
@@ -303,7 +322,7 @@ def apply(places: list[Place], action: Action) -> list[Place] | None:  # noqa: C
             target = action.target_id - member_id(1)
             if not places[target].answers:
                 return None
-            return [one._replace(leads=n == target) for n, one in enumerate(places)]
+            return _led_by(places, target)
         case RemoveMember():
             return _remove(places, action.member_id - member_id(1))
         case CompleteHook():
@@ -316,8 +335,8 @@ def _remove(places: list[Place], at: int) -> list[Place] | None:
     if victim.member is None:
         return None
     voters = sum(one.votes for one in places)
-    answering = sum(one.answers for one in places)
-    if victim.answers and answering - 1 < 1 + (voters - 1) // 2:
+    connected = sum(one.member in CONNECTED for one in places)
+    if victim.member in CONNECTED and connected - 1 < 1 + (voters - 1) // 2:
         return None  # etcd: "unhealthy cluster"
     changed = list(places)
     started = victim.member not in {"unstarted", "unnamed"}
@@ -354,11 +373,17 @@ def _tidy(places: list[Place]) -> State:
     return encode([one for one in places if one != _NOTHING])
 
 
+def wake(places: list[Place]) -> list[Place]:
+    """What there is when members that hang are well again."""
+    return [one._replace(member="healthy") if one.member == "hung" else one for one in places]
+
+
 def join_by_own_means(places: list[Place]) -> list[Place]:
     """What the tooling of the instances does next: of each one thing, and one learner at a time."""
     if not is_quorate(places):
         return places
-    free = not any(one.learns for one in places) and all(one.answers for one in places if one.votes)
+    connected = all(one.member in CONNECTED for one in places if one.votes)
+    free = connected and not any(one.learns for one in places)
     changed = []
     for place in places:
         after = place
@@ -430,7 +455,8 @@ def ask_a_person(places: list[Place]) -> list[Place] | None:
     if not is_quorate(places):
         revived = [
             one._replace(member="healthy")
-            if one.member in {"dead", "alarmed"} and one.instance in {SERVING, LAUNCHES, HELD}
+            if one.member in {"dead", "alarmed", "hung"}
+            and one.instance in {SERVING, LAUNCHES, HELD}
             else one
             for one in places
         ]
@@ -439,7 +465,9 @@ def ask_a_person(places: list[Place]) -> list[Place] | None:
         after = None
         if place.member == "alarmed" and place.instance not in FINDS_OUT:
             after = place._replace(member="healthy")
-        elif place.instance == SERVING and (place.member in {"dead", None} or _is_stuck(place)):
+        elif place.instance == SERVING and (
+            place.member in {"dead", "hung", None} or _is_stuck(place)
+        ):
             after = place._replace(instance=HELD, level=0)
         elif place.instance == GONE and (place.answers or place.member in {"synced", "lagging"}):
             removed = _remove(places, at)
@@ -563,15 +591,16 @@ class Exploration:
     def _come_meanwhile(
         self, places: list[Place], decision: Decision, pending: list[State]
     ) -> None:
-        """The instances' tooling does something between the look and the action."""
-        between = join_by_own_means(places) if self.own_join else places
-        done = apply(between, decision.action) if between != places else None
-        if done is None:
-            return
-        self.late += 1
-        if self.desired and is_quorate(between) and not is_quorate(done):
-            self._complain(_tidy(places), "the action costs the quorum", [], decision)
-        pending.append(_tidy(done))
+        """Between the look and the action the tooling does something, or members wake up."""
+        joined = join_by_own_means(places) if self.own_join else places
+        for between in (joined, wake(places)):
+            done = apply(between, decision.action) if between != places else None
+            if done is None:
+                continue
+            self.late += 1
+            if self.desired and is_quorate(between) and not is_quorate(done):
+                self._complain(_tidy(places), "the action costs the quorum", [], decision)
+            pending.append(_tidy(done))
 
     def _come_late(self, places: list[Place], action: Action, pending: list[State]) -> None:
         """The action's outcome is unknown, the planner does something else, and then it is done."""
@@ -667,12 +696,15 @@ def starts(
 
     Args:
         members: How many members.
-        rare: Whether instances may be about to be interrupted, or have their root volumes replaced.
+        rare: Whether voters may hang, or be far behind, and instances be about to be interrupted, or
+            have their root volumes replaced.
         alone: What instances without members there may be.
     """
     states = (*STATES, *RARE_STATES) if rare else STATES
-    voters = [Place(kind, one) for kind in VOTERS[:3] for one in states]
+    voters = [Place(kind, one) for kind in ("healthy", "dead", "alarmed") for one in states]
     voters.append(Place("unnamed", GONE))
+    if rare:
+        voters += [Place(kind, one) for kind in ("hung", "behind") for one in states if one != GONE]
     learners = [Place(kind, one) for kind in LEARNERS for one in states if one != ROOT_WAITS]
     alone = tuple(alone)
     for chosen in combinations_with_replacement(voters, members):
@@ -691,7 +723,7 @@ def _with_leaders(
         return
     kinds = set()
     for at, place in enumerate(places):
-        if place.answers and place not in kinds:
+        if place.answers and place.member != "behind" and place not in kinds:
             kinds.add(place)
             led = [*places]
             led[at] = place._replace(leads=True)

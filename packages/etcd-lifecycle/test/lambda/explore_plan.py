@@ -54,7 +54,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=3, help="how many members, learner included")
     parser.add_argument(
-        "--rare", type=int, default=0, help="up to how many, some are interrupted or get new roots"
+        "--rare",
+        type=int,
+        default=0,
+        help="up to how many, some hang, are far behind, are interrupted or get new roots",
     )
     parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; 0 to 5")
     parser.add_argument(

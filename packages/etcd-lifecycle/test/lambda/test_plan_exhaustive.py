@@ -4,6 +4,7 @@
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from cluster_graph import (
@@ -33,6 +34,7 @@ from etcd_lifecycle.model import (
     Transition,
     Wait,
 )
+from etcd_lifecycle.situation import Situation
 
 
 @pytest.mark.parametrize("launches", [True, False])
@@ -109,6 +111,47 @@ def test_the_exploration_finds_a_planner_that_gives_up_a_state_that_could_be_sav
     mistaken = Exploration(3)
     mistaken.follow(encode(places))
     assert mistaken.wrong != []
+
+
+def test_the_exploration_finds_a_planner_that_leaves_the_guard_to_etcd(monkeypatch):
+    """What etcd refuses while a member is dead it does while one hangs."""
+
+    def hopeful(voters, victim, leaving, **options):
+        return replace(guard(voters, victim, leaving, **options), allowed=True)
+
+    def explored(kind):
+        exploration = Exploration(2)
+        places = [
+            Place("healthy", "InService", leads=True),
+            Place("healthy", "Terminating:Wait"),
+            Place(kind, "InService"),
+        ]
+        exploration.follow(encode(places))
+        return "\n".join(exploration.wrong)
+
+    assert explored("hung") == ""
+    monkeypatch.setattr("etcd_lifecycle.plan.guard", hopeful)
+    assert "the action costs the quorum" not in explored("dead")
+    assert "the action costs the quorum" in explored("hung")
+
+
+def test_the_exploration_finds_a_planner_that_hands_over_to_whoever_is_there(monkeypatch):
+    places = [
+        Place("healthy", "Terminating:Wait", leads=True),
+        Place("behind", "InService"),
+        Place("behind", "InService"),
+    ]
+
+    def explored():
+        exploration = Exploration(2)
+        exploration.follow(encode(places))
+        return exploration
+
+    patient = explored()
+    assert patient.wrong == []
+    assert patient.ends[encode(places)] == SETTLED
+    monkeypatch.setattr(Situation, "may_lead_on", lambda *_: False)
+    assert "far behind, while there is time" in "\n".join(explored().wrong)
 
 
 def test_a_group_without_a_cluster_grows_into_one_of_three():
