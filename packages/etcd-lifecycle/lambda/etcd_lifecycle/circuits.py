@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import Exceptions
     from python_retry import CircuitStore
 
-    from .journal import Item
+    from .partition import Item
 
 STORE_TIMEOUT: Final = 0.5
 """Seconds for a connection to the store, and for its answer: no run waits longer for it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aws import explain
 from .events import operation_of, read_override
-from .journal import JournalEntry
+from .journal_items import JournalEntry
 from .settings import Settings
 from .telemetry import Telemetry
 from .wiring import Wiring

@@ -30,40 +30,47 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
-
-from .aws import error_code
-from .model import (
-    Notice,
-    NoticeKind,
-    Override,
-    Preparation,
-    PreparationState,
-    RestoreOrder,
-    Seed,
-    SnapshotFailure,
-    StoredSnapshot,
+from .journal_items import (
+    entry_from_item,
+    entry_to_item,
+    failure_from_item,
+    failure_to_item,
+    notice_from_item,
+    notice_to_item,
+    override_from_item,
+    override_to_item,
+    preparation_from_item,
+    preparation_to_item,
+    seed_from_item,
+    snapshot_from_item,
+    snapshot_to_item,
 )
+from .lease import LEASE_SECONDS, Lease
+from .partition import Partition, integer, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from .dependency import Dependency
-
-LEASE_SECONDS: Final = 30.0
-"""How long a lease holds unless it is renewed."""
+    from .journal_items import JournalEntry
+    from .model import (
+        Notice,
+        Override,
+        Preparation,
+        RestoreOrder,
+        Seed,
+        SnapshotFailure,
+        StoredSnapshot,
+    )
+    from .partition import Item
 
 RETENTION_SECONDS: Final = 90 * 24 * 3600
 """How long entries of the journal are kept."""
 
-Item: TypeAlias = "dict[str, Any]"
-"""An item as DynamoDB's own protocol has it, with a type for each attribute."""
-
-_LEASE: Final = "lease"
 _SEED: Final = "state#seed"
 _MEMBER: Final = "state#member#"
 _SEEN: Final = "state#seen#"
@@ -109,103 +116,6 @@ class Records:
     lags: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class JournalEntry:
-    """One decision and what became of it.
-
-    Attributes:
-        time: When, in seconds since the epoch, to the millisecond.
-        action: The kind of action, with what it was done to.
-        reason: Why, in a sentence.
-        arithmetic: The numbers behind it.
-        outcome: What became of it.
-        view: The digest of the view that it was decided on, as the log has it; empty if it was not
-            the planner that decided.
-    """
-
-    time: float
-    action: str
-    reason: str
-    arithmetic: str
-    outcome: str
-    view: str = ""
-
-
-class _Partition:
-    """The items of one cluster, as plain reads and writes."""
-
-    def __init__(
-        self, table: str, key: str, dynamodb: DynamoDBClient, dependency: Dependency
-    ) -> None:
-        self._table = table
-        self._key = key
-        self._dynamodb = dynamodb
-        self._dependency = dependency
-
-    def query(self, prefix: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Item]:
-        """Yield the items whose sort key begins with a prefix, with all earlier writes."""
-        request: Item = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
-            "ExpressionAttributeValues": {":pk": {"S": self._key}, ":prefix": {"S": prefix}},
-            "ConsistentRead": True,
-            "ScanIndexForward": not newest_first,
-            "Limit": page,
-        }
-        while True:
-            answer = self._dependency.call(lambda: self._dynamodb.query(**request), "Query")
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-    def put(self, sort_key: str, attributes: Item) -> None:
-        """Write an item, in place of any earlier one."""
-        item = {**self._primary_key(sort_key), **attributes}
-        self._dependency.call(
-            lambda: self._dynamodb.put_item(TableName=self._table, Item=item), "PutItem"
-        )
-
-    def update(
-        self, sort_key: str, expression: str, values: Item, condition: str | None = None
-    ) -> Item | None:
-        """Change attributes of an item, or make it.
-
-        Returns:
-            The item as it is now; None when the condition did not hold.
-        """
-        conditional: Item = {} if condition is None else {"ConditionExpression": condition}
-        try:
-            answer = self._dependency.call(
-                lambda: self._dynamodb.update_item(
-                    TableName=self._table,
-                    Key=self._primary_key(sort_key),
-                    UpdateExpression=expression,
-                    ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
-                    **conditional,
-                ),
-                "UpdateItem",
-            )
-        except ClientError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
-                return None
-            raise
-        return dict(answer["Attributes"])
-
-    def delete(self, sort_key: str) -> None:
-        """Delete an item; one that is absent is fine."""
-        self._dependency.call(
-            lambda: self._dynamodb.delete_item(
-                TableName=self._table, Key=self._primary_key(sort_key)
-            ),
-            "DeleteItem",
-        )
-
-    def _primary_key(self, sort_key: str) -> Item:
-        return {"pk": {"S": self._key}, "sk": {"S": sort_key}}
-
-
 class Journal:
     """What is remembered of one cluster.
 
@@ -224,7 +134,7 @@ class Journal:
             dynamodb: The client of DynamoDB.
             dependency: The dependency of DynamoDB.
         """
-        self._items = _Partition(table, f"cluster#{cluster}", dynamodb, dependency)
+        self._items = Partition(table, f"cluster#{cluster}", dynamodb, dependency)
         self._numbers = itertools.count()
 
     def lease(
@@ -245,41 +155,38 @@ class Journal:
 
     def load(self) -> Records:
         """Read everything that a decision needs, at one moment, with all earlier writes."""
-        seed: Seed | None = None
+        alone: dict[str, Item] = {}
         recorded: dict[str, int] = {}
         first_seen: dict[str, float] = {}
         lags: dict[str, int] = {}
         notices: dict[str, Notice] = {}
         preparations: dict[str, Preparation] = {}
-        others: dict[str, Item] = {}
         for item in self._items.query("state#"):
             key = item["sk"]["S"]
-            if key == _SEED:
-                seed = _read_seed(item)
-            elif key.startswith(_MEMBER):
+            if key.startswith(_MEMBER):
                 recorded[key.removeprefix(_MEMBER)] = int(item["member_id"]["S"])
             elif key.startswith(_SEEN):
                 first_seen[key.removeprefix(_SEEN)] = float(item["since"]["N"])
                 if "behind" in item:
                     lags[key.removeprefix(_SEEN)] = int(item["behind"]["N"])
             elif key.startswith(_NOTICE):
-                notices[key.removeprefix(_NOTICE)] = Notice(
-                    NoticeKind(item["kind"]["S"]), float(item["time"]["N"])
-                )
+                notices[key.removeprefix(_NOTICE)] = notice_from_item(item)
             elif key.startswith(_PREPARATION):
-                preparations[key.removeprefix(_PREPARATION)] = _read_preparation(item)
+                preparations[key.removeprefix(_PREPARATION)] = preparation_from_item(item)
             else:
-                others[key] = item
+                alone[key] = item
         return Records(
-            seed,
-            recorded,
-            first_seen,
-            _read_snapshot(others.get(_SNAPSHOT)),
-            _read_failure(others.get(_SNAPSHOT_FAILURE)),
-            notices,
-            _read_override(others.get(_OVERRIDE)),
-            preparations,
-            lags,
+            seed=seed_from_item(alone[_SEED]) if _SEED in alone else None,
+            recorded=recorded,
+            first_seen=first_seen,
+            snapshot=snapshot_from_item(alone[_SNAPSHOT]) if _SNAPSHOT in alone else None,
+            snapshot_failure=(
+                failure_from_item(alone[_SNAPSHOT_FAILURE]) if _SNAPSHOT_FAILURE in alone else None
+            ),
+            notices=notices,
+            override=override_from_item(alone[_OVERRIDE]) if _OVERRIDE in alone else None,
+            preparations=preparations,
+            lags=lags,
         )
 
     def create_seed(self, instance_id: str, replaces: Seed | None = None) -> bool:
@@ -346,9 +253,9 @@ class Journal:
         """
         values: Item = {
             ":none": {"S": ""},
-            ":next": _integer(seen.generation + 1),
+            ":next": integer(seen.generation + 1),
             ":snapshot": {"S": order.snapshot},
-            ":bump": _integer(order.bump_revision),
+            ":bump": integer(order.bump_revision),
             ":lost": {"S": str(order.lost_cluster_id)},
         }
         expression = (
@@ -379,7 +286,7 @@ class Journal:
             " REMOVE restore_snapshot, restore_bump DELETE retired :retired",
             {
                 ":lost": {"S": lost},
-                ":next": _integer(seen.generation + 1),
+                ":next": integer(seen.generation + 1),
                 ":retired": {"SS": [lost]},
             },
         )
@@ -389,7 +296,7 @@ class Journal:
         as_seen = []
         if seen.generation:
             as_seen.append("generation = :generation")
-            values[":generation"] = _integer(seen.generation)
+            values[":generation"] = integer(seen.generation)
         else:
             as_seen.append("attribute_not_exists(generation)")
         if seen.cluster_id is None:
@@ -409,46 +316,22 @@ class Journal:
 
     def record_snapshot(self, snapshot: StoredSnapshot) -> None:
         """Record the last snapshot, in place of the one before."""
-        self._items.put(
-            _SNAPSHOT,
-            {
-                "key": {"S": snapshot.key},
-                "revision": {"S": str(snapshot.revision)},
-                "size": {"N": str(snapshot.size)},
-                "taken": _number(snapshot.taken),
-                "stored": _number(snapshot.stored),
-            },
-        )
+        self._items.put(_SNAPSHOT, snapshot_to_item(snapshot))
 
     def record_snapshot_failure(self, failure: SnapshotFailure) -> None:
         """Record why the last attempt that failed did so, in place of the one before."""
-        self._items.put(
-            _SNAPSHOT_FAILURE,
-            {"time": _number(failure.time), "reason": {"S": failure.reason}},
-        )
+        self._items.put(_SNAPSHOT_FAILURE, failure_to_item(failure))
 
     def record_notice(self, instance_id: str, notice: Notice) -> None:
         """Record what EC2 said of an instance, in place of what it said before."""
-        self._items.put(
-            _NOTICE + instance_id,
-            {
-                "kind": {"S": notice.kind.value},
-                "time": _number(notice.time),
-                "expires": {"N": str(int(notice.time) + NOTICE_RETENTION_SECONDS)},
-            },
-        )
+        expires = integer(int(notice.time) + NOTICE_RETENTION_SECONDS)
+        self._items.put(_NOTICE + instance_id, {**notice_to_item(notice), "expires": expires})
 
     def record_preparation(self, instance_id: str, preparation: Preparation) -> None:
         """Record what was begun before a removal, or what became of it, in place of what was."""
+        expires = integer(int(preparation.begun) + RETENTION_SECONDS)
         self._items.put(
-            _PREPARATION + instance_id,
-            {
-                "begun": _number(preparation.begun),
-                "state": {"S": preparation.state.value},
-                "detail": {"S": preparation.detail},
-                "command": {"S": preparation.command},
-                "expires": {"N": str(int(preparation.begun) + RETENTION_SECONDS)},
-            },
+            _PREPARATION + instance_id, {**preparation_to_item(preparation), "expires": expires}
         )
 
     def forget_preparation(self, instance_id: str) -> None:
@@ -457,16 +340,7 @@ class Journal:
 
     def record_override(self, override: Override) -> None:
         """Record what an operator ordered, in place of any earlier order."""
-        self._items.put(
-            _OVERRIDE,
-            {
-                "member": {"S": override.member},
-                "operator": {"S": override.operator},
-                "reason": {"S": override.reason},
-                "until": _number(override.expires),
-                "expires": {"N": str(int(override.expires))},
-            },
-        )
+        self._items.put(_OVERRIDE, override_to_item(override))
 
     def forget_override(self) -> None:
         """Forget what an operator ordered: it is done."""
@@ -503,7 +377,7 @@ class Journal:
             _SEEN + key,
             # LAG is a reserved word of DynamoDB's.
             "SET since = :now, behind = :lag",
-            {":now": _number(now), ":lag": _integer(lag)},
+            {":now": timestamp(now), ":lag": integer(lag)},
         )
 
     def record(self, entry: JournalEntry) -> None:
@@ -511,17 +385,9 @@ class Journal:
         moment = datetime.fromtimestamp(entry.time, timezone.utc).isoformat(timespec="milliseconds")
         # The random part keeps two processes from writing over each other.
         number = f"{next(self._numbers):06d}-{secrets.token_hex(3)}"
+        expires = integer(int(entry.time) + RETENTION_SECONDS)
         self._items.put(
-            f"{_JOURNAL}{moment}#{number}",
-            {
-                "time": _number(entry.time),
-                "action": {"S": entry.action},
-                "reason": {"S": entry.reason},
-                "arithmetic": {"S": entry.arithmetic},
-                "outcome": {"S": entry.outcome},
-                **({"view": {"S": entry.view}} if entry.view else {}),
-                "expires": {"N": str(int(entry.time) + RETENTION_SECONDS)},
-            },
+            f"{_JOURNAL}{moment}#{number}", {**entry_to_item(entry), "expires": expires}
         )
 
     def read_journal(self, limit: int) -> tuple[JournalEntry, ...]:
@@ -531,157 +397,11 @@ class Journal:
             limit: How many at most; at least 1.
         """
         newest = self._items.query(_JOURNAL, newest_first=True, page=limit)
-        return tuple(
-            JournalEntry(
-                time=float(item["time"]["N"]),
-                action=item["action"]["S"],
-                reason=item["reason"]["S"],
-                arithmetic=item["arithmetic"]["S"],
-                outcome=item["outcome"]["S"],
-                view=item["view"]["S"] if "view" in item else "",
-            )
-            for item in itertools.islice(newest, limit)
-        )
+        return tuple(entry_from_item(item) for item in itertools.islice(newest, limit))
 
     def _since(self, key: str, now: float) -> float:
         """Remember since when a key waits, unless it is remembered already."""
         item = self._items.update(
-            _SEEN + key, "SET since = if_not_exists(since, :now)", {":now": _number(now)}
+            _SEEN + key, "SET since = if_not_exists(since, :now)", {":now": timestamp(now)}
         )
         return now if item is None else float(item["since"]["N"])
-
-
-class Lease:
-    """The right to reconcile a cluster, for one invocation at a time.
-
-    A second line of defence behind the queue that delivers one message of a cluster at a time. It
-    ends by itself when its owner dies. An owner that was asleep for longer than that does not know
-    that it lost it: `renew` right before an act that cannot be undone.
-
-    Attributes:
-        owner: Who holds it, or wants to.
-        fence: Rises with each acquisition, by whomever; 0 before the first.
-    """
-
-    def __init__(
-        self, items: _Partition, owner: str, seconds: float, clock: Callable[[], float]
-    ) -> None:
-        """Make a lease that is not held; `Journal.lease` does."""
-        self.owner = owner
-        self.fence = 0
-        self._items = items
-        self._seconds = seconds
-        self._clock = clock
-
-    def acquire(self) -> bool:
-        """Take the lease, if nobody else holds it.
-
-        Returns:
-            Whether this owner holds it now, until its time is over.
-        """
-        now = self._clock()
-        item = self._items.update(
-            _LEASE,
-            "SET holder = :me, held_until = :until, fence = if_not_exists(fence, :zero) + :one",
-            {
-                ":me": {"S": self.owner},
-                ":now": _number(now),
-                ":until": _number(now + self._seconds),
-                ":zero": {"N": "0"},
-                ":one": {"N": "1"},
-            },
-            "attribute_not_exists(pk) OR held_until <= :now OR holder = :me",
-        )
-        if item is None:
-            return False
-        self.fence = int(item["fence"]["N"])
-        return True
-
-    def renew(self) -> bool:
-        """Hold the lease for its whole time again.
-
-        Returns:
-            False when it was lost: another owner has taken it since. Then change nothing more.
-        """
-        return self._end_at(self._clock() + self._seconds)
-
-    def release(self) -> bool:
-        """Give the lease back, so that the next invocation need not wait for its end.
-
-        Returns:
-            False when it was lost before, which leaves nothing to give back.
-        """
-        return self._end_at(0)
-
-    def _end_at(self, until: float) -> bool:
-        item = self._items.update(
-            _LEASE,
-            "SET held_until = :until",
-            {":me": {"S": self.owner}, ":fence": {"N": str(self.fence)}, ":until": _number(until)},
-            "holder = :me AND fence = :fence",
-        )
-        return item is not None
-
-
-def _read_seed(item: Item) -> Seed:
-    cluster_id = item.get("cluster_id")
-    snapshot = item.get("restore_snapshot")
-    restore = None
-    if snapshot is not None and cluster_id is None:
-        restore = RestoreOrder(
-            snapshot=snapshot["S"],
-            bump_revision=int(item["restore_bump"]["N"]),
-            lost_cluster_id=int(item["lost_cluster_id"]["S"]),
-        )
-    return Seed(
-        instance_id=item["instance_id"]["S"],
-        cluster_id=cluster_id and int(cluster_id["S"]),
-        generation=int(item["generation"]["N"]) if "generation" in item else 0,
-        restore=restore,
-        retired=tuple(sorted(int(one) for one in item.get("retired", {}).get("SS", ()))),
-    )
-
-
-def _integer(value: int) -> Item:
-    return {"N": str(value)}
-
-
-def _read_snapshot(item: Item | None) -> StoredSnapshot | None:
-    if item is None:
-        return None
-    return StoredSnapshot(
-        key=item["key"]["S"],
-        revision=int(item["revision"]["S"]),
-        size=int(item["size"]["N"]),
-        taken=float(item["taken"]["N"]),
-        stored=float(item["stored"]["N"]),
-    )
-
-
-def _read_failure(item: Item | None) -> SnapshotFailure | None:
-    return None if item is None else SnapshotFailure(float(item["time"]["N"]), item["reason"]["S"])
-
-
-def _read_override(item: Item | None) -> Override | None:
-    if item is None:
-        return None
-    return Override(
-        member=item["member"]["S"],
-        operator=item["operator"]["S"],
-        reason=item["reason"]["S"],
-        expires=float(item["until"]["N"]),
-    )
-
-
-def _read_preparation(item: Item) -> Preparation:
-    return Preparation(
-        begun=float(item["begun"]["N"]),
-        state=PreparationState(item["state"]["S"]),
-        detail=item["detail"]["S"],
-        command=item["command"]["S"],
-    )
-
-
-def _number(value: float) -> Item:
-    """Write seconds to the millisecond."""
-    return {"N": f"{value:.3f}"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from .etcd import EtcdEndpoint
-    from .journal import Lease
+    from .lease import Lease
     from .model import ClusterView, Member
     from .operation_context import OperationContext
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .journal import JournalEntry
+from .journal_items import JournalEntry
 from .refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from .auto_scaling import AutoScalingGroup
     from .etcd_access import EtcdAccess
-    from .journal import Journal, Lease
+    from .journal import Journal
+    from .lease import Lease
     from .model import ClusterView, Policy
     from .observe import Observer
     from .telemetry import Telemetry

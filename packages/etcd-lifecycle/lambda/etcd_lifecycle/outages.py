@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .aws import explain
-from .journal import JournalEntry
+from .journal_items import JournalEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

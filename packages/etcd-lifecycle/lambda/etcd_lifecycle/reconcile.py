@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from .act import Result
 from .auto_scaling import GroupNotFoundError
 from .aws import explain
-from .journal import LEASE_SECONDS, JournalEntry
+from .journal_items import JournalEntry
+from .lease import LEASE_SECONDS
 from .model import (
     CompleteHook,
     Instance,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
     from .act import Actor, Outcome
     from .auto_scaling import AutoScalingGroup, GroupDescription
-    from .journal import Journal, Lease
+    from .journal import Journal
+    from .lease import Lease
     from .model import Action, ClusterView, Decision, NoticeKind, Policy
     from .observe import Observer
     from .outages import Outages

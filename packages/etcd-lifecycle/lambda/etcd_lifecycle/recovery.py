@@ -20,7 +20,7 @@ from .refusal import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .journal import Lease
+    from .lease import Lease
     from .model import ClusterView, Seed
     from .operation_context import OperationContext
 

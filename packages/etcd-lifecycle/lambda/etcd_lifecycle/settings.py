@@ -18,7 +18,7 @@ from .environment import (
     read_number,
     read_whole_number,
 )
-from .journal import LEASE_SECONDS
+from .lease import LEASE_SECONDS
 from .model import AtDeadline, Join, Policy, Transition
 from .preparation_settings import read_preparation_policy, read_preparation_settings
 from .snapshot_settings import read_snapshot_policy, read_snapshot_settings

@@ -6,7 +6,8 @@ from etcd_lifecycle.auto_scaling import AutoScalingGroup
 from etcd_lifecycle.aws import clients, is_failure
 from etcd_lifecycle.dependency import FAILURE_THRESHOLD, Dependency
 from etcd_lifecycle.join import JoinParameters
-from etcd_lifecycle.journal import Journal, JournalEntry
+from etcd_lifecycle.journal import Journal
+from etcd_lifecycle.journal_items import JournalEntry
 from etcd_lifecycle.model import (
     HookResult,
     JoinConfiguration,
