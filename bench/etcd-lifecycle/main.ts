@@ -146,6 +146,9 @@ async function measureLooks(code: string): Promise<Measurements['looks']> {
 function measureColdStarts(code: string): ColdStarts {
   const environment = {
     AWS_DEFAULT_REGION: 'us-east-1',
+    // Lambda gives them so, too; without them, botocore looks for a metadata service.
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
     ...Object.fromEntries(
       [
         ...['CLUSTER', 'GROUP', 'LAUNCH_HOOK', 'TERMINATE_HOOK', 'TABLE'],
