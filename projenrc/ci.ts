@@ -13,7 +13,14 @@ function setupNode(version: string) {
 }
 
 /** Tasks with longer checks than a developer waits for, in the order in which CI runs them. */
-const LONG_SUITES = ['test:exhaustive', 'test:examples', 'test:permissions'];
+const LONG_SUITES = [
+  'test:exhaustive',
+  'test:examples',
+  'test:permissions',
+  'test:matrix',
+  'test:chaos',
+  'test:crash:sample',
+];
 
 /** Adds the script that checks everything, and the workflows that run it and publish. */
 export function addCi(workspace: Project): void {
