@@ -2,7 +2,7 @@
 
 What is recorded in DynamoDB and SSM is in memory here: it is the members that are timed.
 
-    observe.py ROUNDS ADDRESS...
+    observe.py first|later ROUNDS ADDRESS...
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from etcd_lifecycle.join import JoinParameters
 
 
+WARM_UP = 1
+"""Looks that are not counted: threads are started."""
+
+
 class _NothingRecorded:
     """Neither a journal's records nor join parameters."""
 
@@ -39,10 +43,11 @@ class _NothingRecorded:
         return {key: known.get(key, now) for key in keys}
 
 
-def main(rounds: int, addresses: list[str]) -> None:
-    """Look at the members at the addresses, with new connections and closed breakers each time.
+def main(which: str, rounds: int, addresses: list[str]) -> None:
+    """Look at the members at the addresses, as in the first look of a run, or as in a later one.
 
-    The observer is the same one, as it is for the invocations of a function.
+    The observer is the same one, as it is for the invocations of a function. For a first look there
+    are new connections and closed breakers each time.
     """
     nothing = _NothingRecorded()
     instances = tuple(
@@ -57,15 +62,16 @@ def main(rounds: int, addresses: list[str]) -> None:
         endpoints,
     )
     times = []
-    for _ in range(rounds):
-        endpoints.keep(())
+    for _ in range(WARM_UP + rounds):
+        if which == "first":
+            endpoints.keep(())
         started = time.perf_counter()
         view = observer.observe(len(instances), instances, time.time())
         times.append((time.perf_counter() - started) * 1000)
         if not view.quorate:
             raise RuntimeError(f"the cluster has no quorum: {dict(view.silent)}")
-    print(json.dumps(times))
+    print(json.dumps(times[WARM_UP:]))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

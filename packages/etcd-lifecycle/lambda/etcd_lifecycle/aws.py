@@ -1,20 +1,28 @@
-"""The clients of AWS, and what their errors mean. The only place that makes boto3 clients."""
+"""The clients of AWS, and what their errors mean. The only place that makes clients.
+
+They are botocore's own: boto3 would make the same ones, and bring along what nothing here uses.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
+from botocore.loaders import Loader
 from python_retry import aws_classify
 
 from .circuits import STORE_TIMEOUT
+from .ec2_description import EC2_DESCRIPTION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
@@ -62,6 +70,19 @@ _NAMED_BY: Final = {
 """The variable that names what an operation works on, where there is only one such."""
 
 
+_SERVICES: Final = (
+    "autoscaling",
+    "dynamodb",
+    "ec2",
+    "lambda",
+    "s3",
+    "secretsmanager",
+    "sqs",
+    "ssm",
+)
+"""The services of which `Clients` has a client."""
+
+
 def error_code(error: Exception) -> str:
     """Return the error code that a service answered with; empty if it did not answer."""
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
@@ -105,6 +126,44 @@ def is_failure(error: Exception) -> bool:
     return isinstance(error, (AwsConnectionError, HTTPClientError))
 
 
+class _Descriptions(Loader):
+    """Botocore's descriptions of services, without those that a cold start would read for nothing."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 -- botocore's
+        """The services that are called here; to find all would be to look into 800 folders."""
+        return list(_SERVICES)
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:  # noqa: ANN401 -- JSON
+        """The description of a service; of EC2, the part that is needed."""
+        if (service_name, type_name) == ("ec2", "service-2"):
+            return EC2_DESCRIPTION
+        return super().load_service_model(service_name, type_name, api_version)
+
+
+class _WhenUsed:
+    """Stands for a client that is made when something of it is first asked for."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    @cached_property
+    def _client(self) -> object:
+        return self._make()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the client has
+        return getattr(self._client, name)
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    """The session of this environment, which keeps the descriptions that it has read."""
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _Descriptions())
+    return session
+
+
 class Clients:
     """The clients of AWS, each made at its first use.
 
@@ -119,52 +178,54 @@ class Clients:
             retries={"mode": "standard", "total_max_attempts": 1},
         )
 
+    def _make(self, service: str, config: Config | None = None) -> Any:  # noqa: ANN401 -- any client
+        merged = self._config.merge(config) if config else self._config
+        return _session().create_client(service, config=merged)
+
     @cached_property
     def autoscaling(self) -> AutoScalingClient:
         """Amazon EC2 Auto Scaling."""
-        return boto3.client("autoscaling", config=self._config)
+        return cast("AutoScalingClient", self._make("autoscaling"))
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """Amazon DynamoDB."""
-        return boto3.client("dynamodb", config=self._config)
+        return cast("DynamoDBClient", self._make("dynamodb"))
 
     @cached_property
     def circuits(self) -> DynamoDBClient:
         """Amazon DynamoDB for the circuits that are shared: it is not waited for."""
         brief = Config(connect_timeout=STORE_TIMEOUT, read_timeout=STORE_TIMEOUT)
-        return boto3.client("dynamodb", config=self._config.merge(brief))
+        return cast("DynamoDBClient", self._make("dynamodb", brief))
 
     @cached_property
     def ec2(self) -> EC2Client:
-        """Amazon EC2."""
-        return boto3.client("ec2", config=self._config)
+        """Amazon EC2; it knows what `EC2_DESCRIPTION` holds."""
+        return cast("EC2Client", self._make("ec2"))
 
     def invoker(self, seconds: float) -> LambdaClient:
         """AWS Lambda, with so many seconds for the answer of a function; made anew each time."""
-        config = self._config.merge(Config(read_timeout=seconds))
-        client: LambdaClient = boto3.client("lambda", config=config)
-        return client
+        return cast("LambdaClient", self._make("lambda", Config(read_timeout=seconds)))
 
     @cached_property
     def s3(self) -> S3Client:
         """Amazon S3, with more time for each answer."""
-        return boto3.client("s3", config=self._config.merge(Config(read_timeout=UPLOAD_TIMEOUT)))
+        return cast("S3Client", self._make("s3", Config(read_timeout=UPLOAD_TIMEOUT)))
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
         """AWS Secrets Manager."""
-        return boto3.client("secretsmanager", config=self._config)
+        return cast("SecretsManagerClient", self._make("secretsmanager"))
 
     @cached_property
     def sqs(self) -> SQSClient:
         """Amazon SQS."""
-        return boto3.client("sqs", config=self._config)
+        return cast("SQSClient", self._make("sqs"))
 
     @cached_property
     def ssm(self) -> SSMClient:
-        """AWS Systems Manager."""
-        return boto3.client("ssm", config=self._config)
+        """AWS Systems Manager, which most runs have nothing to ask: it may be handed on unmade."""
+        return cast("SSMClient", _WhenUsed(lambda: self._make("ssm")))
 
 
 def clients() -> Clients:

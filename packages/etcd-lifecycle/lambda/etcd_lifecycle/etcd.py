@@ -21,6 +21,8 @@ import os
 import socket
 import ssl
 import tempfile
+import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
@@ -59,6 +61,13 @@ STREAM_SILENCE: Final = 10.0
 
 MAX_PARALLEL_PROBES: Final = 16
 """Members asked at the same time: one that hangs costs one time-out, and so do several."""
+
+IDLE_SECONDS: Final = 20.0
+"""How long a connection that nothing is asked on is kept for the next look.
+
+Well below the 350 s after which a NAT gateway, or what else keeps track of connections, forgets one
+without a word: a healthy member would seem to hang.
+"""
 
 LOGIN_TIMEOUT: Final = 3.0
 """Seconds that etcd is told to work on a login, which hashes the password and asks the quorum."""
@@ -504,12 +513,15 @@ class StatusReport:
         member_id: Its own id.
         learner: Whether it is a learner.
         status: What it says of its state.
+        complaints: What it says is wrong: that there is no leader, and each alarm that stands, whichever
+            member it is for.
     """
 
     cluster_id: int
     member_id: int
     learner: bool
     status: MemberStatus
+    complaints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -648,6 +660,8 @@ class EtcdEndpoint:
         self._tls = tls
         self._session = session
         self._login_paths: set[str] = set()
+        # One at most: looks come one after the other.
+        self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque(maxlen=1)
         self._dependency = dependency or Dependency(
             f"etcd {host}", is_failure, reset_timeout=RESET_TIMEOUT
         )
@@ -692,6 +706,7 @@ class EtcdEndpoint:
                 cluster_id=_uint64(answer["header"], "cluster_id"),
                 member_id=_uint64(answer["header"], "member_id"),
                 learner=answer.get("isLearner", False),
+                complaints=tuple(answer.get("errors", ())),
                 status=MemberStatus(
                     leader=_uint64(answer, "leader"),
                     raft_term=_uint64(answer, "raftTerm"),
@@ -1014,16 +1029,67 @@ class EtcdEndpoint:
         changes: bool,
         token: str | None = None,
     ) -> dict[str, Any]:
-        connection = self._connect(timeout + SOCKET_MARGIN)
+        silence = timeout + SOCKET_MARGIN
+        # Whether a change was received must be certain, so that it never goes by a connection that the
+        # member may be closing.
+        kept = None if changes else self._take_idle(silence)
+        if kept:
+            try:
+                return self._answer(*self._exchange(kept, path, body, timeout, token))
+            except TimeoutError as error:
+                raise self._lost(error, changes=False) from error
+            except (OSError, http.client.HTTPException):
+                # The member closed it meanwhile: a new connection tells why.
+                kept.close()
+        connection = self._connect(silence)
+        try:
+            answer = self._exchange(connection, path, body, timeout, token)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, changes=changes) from error
+        return self._answer(*answer)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        body: Mapping[str, Any],
+        timeout: float,
+        token: str | None,
+    ) -> tuple[int, bytes]:
+        """Ask on a connection, and keep it for the next call if it can be asked on again."""
+        keep = False
         try:
             self._send(connection, path, body, timeout, token)
             with connection.getresponse() as response:
-                status, text = response.status, response.read(_MAX_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._lost(error, changes=changes) from error
+                text = response.read(_MAX_ANSWER)
+                keep = response.isclosed() and not response.will_close
+                return response.status, text
         finally:
+            if keep:
+                self._keep_idle(connection)
+            else:
+                connection.close()
+
+    def _take_idle(self, silence: float) -> http.client.HTTPConnection | None:
+        """The connection that was kept, if it was not for too long."""
+        try:
+            since, connection = self._idle.pop()
+        except IndexError:
+            return None
+        if time.monotonic() - since > IDLE_SECONDS:
             connection.close()
-        return self._answer(status, text)
+            return None
+        connection.sock.settimeout(silence)
+        return connection
+
+    def _keep_idle(self, connection: http.client.HTTPConnection) -> None:
+        self.close()
+        self._idle.append((time.monotonic(), connection))
+
+    def close(self) -> None:
+        """Close the connection that is kept; the next call makes a new one."""
+        while self._idle:
+            self._idle.pop()[1].close()
 
     def _open(
         self,
@@ -1211,7 +1277,7 @@ class EtcdEndpoints:
     def keep(self, addresses: Iterable[str]) -> None:
         """Forget all others: when an address is used again, it is by another instance."""
         for address in set(self._known).difference(addresses):
-            del self._known[address]
+            self._known.pop(address).close()
 
 
 def _told(error: Exception) -> str:

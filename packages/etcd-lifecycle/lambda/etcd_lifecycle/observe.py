@@ -193,7 +193,10 @@ class Observer:
         asked = answers.reports.keys() | answers.silent.keys()
         further = self._probe({one.host: False for one in members.members if one.host not in asked})
         reports = {**answers.reports, **further.reports}
-        alarmed = lister.alarms()
+        # The question goes through the log of all members, and each of them tells by its status
+        # whether there is anything to ask for.
+        complains = any(report.complaints for report in reports.values())
+        alarmed = lister.alarms() if complains else frozenset()
         # Where instances join by their own means, a peer URL may hold a name of the instance.
         homes = {
             one.member_id: address

@@ -20,12 +20,10 @@ import sys
 import traceback
 import uuid
 
-import boto3
 import side_effects
-from etcd_lifecycle import handler
+from etcd_lifecycle import aws, handler
 
 _TIME_LIMIT_MS = 60_000
-_SERVICES = ("autoscaling", "dynamodb", "ec2", "lambda", "s3", "sqs", "ssm")
 
 
 class _Context:
@@ -72,9 +70,11 @@ def _how(status):
 
 def main():
     """Serve invocations, one after the other."""
-    for service in _SERVICES:
-        # Clients that nobody uses: what botocore reads for them is kept in its session.
-        boto3.client(service)
+    # Clients that nobody uses: what botocore reads for them is kept in its session.
+    idle = aws.clients()
+    for client in (idle.autoscaling, idle.dynamodb, idle.ec2, idle.s3, idle.sqs, idle.ssm):
+        _ = client.meta
+    idle.invoker(1)
     for line in sys.stdin:
         print(json.dumps(_run(json.loads(line))), flush=True)
 
