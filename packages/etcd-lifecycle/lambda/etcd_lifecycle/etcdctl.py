@@ -18,17 +18,14 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from .dependency import Dependency
-from .etcd import (
-    RESET_TIMEOUT,
+from .etcd import RESET_TIMEOUT, EtcdEndpoint, Timeouts
+from .etcd_errors import (
     UNREADABLE,
-    EtcdEndpoint,
     EtcdError,
     NotEtcd,
     NotLeader,
     OutcomeUnknown,
     Refused,
-    StatusReport,
-    Timeouts,
     TlsProblem,
     Unreachable,
     is_failure,
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from .access_settings import EtcdctlSettings
-    from .etcd import SnapshotChunk
+    from .etcd_answers import SnapshotChunk, StatusReport
     from .model import Instance
     from .run_command import Outcome, ShellCommands
 

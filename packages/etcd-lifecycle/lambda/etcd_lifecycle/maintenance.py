@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .etcd import AlarmKind, EtcdError, RevisionCompacted, Unreachable
+from .etcd_answers import AlarmKind
+from .etcd_errors import EtcdError, RevisionCompacted, Unreachable
 from .model import NO_LEADER
 from .refusal import RefusedError
 from .situation import lag_behind

@@ -2,7 +2,7 @@
 
 import pytest
 from cluster_views import GONE, NOW, POLICY, Slot, instance_id, member_id, view
-from etcd_lifecycle.etcd import MemberList, StatusReport
+from etcd_lifecycle.etcd_answers import MemberList, StatusReport
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.observe import PROGRESS_SECONDS, Observer, _waiting, progress
 

@@ -8,10 +8,9 @@ import threading
 
 import pytest
 from etcd_lifecycle import etcd
-from etcd_lifecycle.etcd import (
-    Credentials,
-    EtcdEndpoint,
-    EtcdEndpoints,
+from etcd_lifecycle.etcd import EtcdEndpoint, EtcdEndpoints, Timeouts
+from etcd_lifecycle.etcd_answers import lists_linearizably
+from etcd_lifecycle.etcd_errors import (
     EtcdError,
     LeaderChanged,
     MemberNotFound,
@@ -22,14 +21,12 @@ from etcd_lifecycle.etcd import (
     OutcomeUnknown,
     RecentlyRemoved,
     Refused,
-    Session,
-    Timeouts,
-    TlsMaterial,
     TlsProblem,
     Unhealthy,
     Unreachable,
-    lists_linearizably,
 )
+from etcd_lifecycle.etcd_login import Credentials, Session
+from etcd_lifecycle.etcd_tls import TlsMaterial
 from etcd_lifecycle.model import Member, MemberStatus
 from python_retry import CircuitBreaker
 
