@@ -405,7 +405,7 @@ class _Planner(Situation):
         """What there is to say of one that takes over although it is far behind."""
         if self.near(heir):
             return ""
-        return f", {self.lag(heir)} log entries behind as it is: nobody is nearer"
+        return f", {self.lag(heir)} log entries behind as it is: nobody fit for it is nearer"
 
     def save_the_quorum(self) -> Decision | None:
         """Shrinks the cluster, when it would lose its quorum by what nothing holds back.
