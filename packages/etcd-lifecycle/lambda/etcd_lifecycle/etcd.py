@@ -1,7 +1,4 @@
-"""A client of etcd's JSON gateway, on the standard library only.
-
-What comes back is read by `etcd_answers`, or by `etcd_errors`; `etcd_tls` and `etcd_login` are what
-it takes to be let in.
+"""What etcd can be asked for, and what it answers; how it gets there is a matter of the transport.
 
 A change that timed out may still be applied later (measured on etcd 3.4 and 3.5.30): it raises
 `OutcomeUnknown`, and whoever asked for it has to look again before the next change.
@@ -10,17 +7,10 @@ A change that timed out may still be applied later (measured on etcd 3.4 and 3.5
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
-import http.client
-import json
-import socket
-import ssl
-import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from python_retry import CircuitOpenError
 
@@ -29,49 +19,36 @@ from .etcd_answers import (
     Alarm,
     AlarmKind,
     MemberList,
-    SnapshotChunk,
     StatusReport,
     lists_linearizably,
     read_member,
+    reading,
     uint64,
 )
 from .etcd_errors import (
-    COMMON_NAME_REFUSED,
     INVALID_ARGUMENT,
     REFUSALS,
     UNREADABLE,
     EtcdError,
     MemberNotFound,
-    NotAuthorized,
-    NotEtcd,
-    NotLoggedIn,
     OutcomeUnknown,
     RecentlyRemoved,
-    Refused,
-    TlsProblem,
     Unreachable,
     is_failure,
-    meaning,
 )
-from .etcd_login import Credentials, Session
-from .etcd_tls import TlsMaterial, ssl_context, tls_problem
+from .etcd_gateway import CLIENT_PORT, Gateway
+from .etcd_login import Session
 from .model import MemberStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
+    from .etcd_answers import SnapshotChunk
+    from .etcd_login import Credentials
+    from .etcd_tls import TlsMaterial
     from .model import Instance, Member
 
 T = TypeVar("T")
-
-CLIENT_PORT: Final = 2379
-"""The port on which etcd serves clients."""
-
-CONNECT_TIMEOUT: Final = 2.0
-"""Seconds for a connection and for each step of its TLS handshake."""
-
-SOCKET_MARGIN: Final = 0.5
-"""Seconds that the socket waits longer than etcd was told to work on a call."""
 
 RESET_TIMEOUT: Final = 5.0
 """Seconds until a member that timed out again and again is asked anew."""
@@ -79,25 +56,8 @@ RESET_TIMEOUT: Final = 5.0
 READ_ATTEMPTS: Final = 2
 """Attempts of a call that changes nothing, as long as its time-out has not passed."""
 
-STREAM_SILENCE: Final = 10.0
-"""Seconds without a byte after which a stream is given up."""
-
 MAX_PARALLEL_PROBES: Final = 16
 """Members asked at the same time: one that hangs costs one time-out, and so do several."""
-
-IDLE_SECONDS: Final = 20.0
-"""How long a connection that nothing is asked on is kept for the next look.
-
-Well below the 350 s after which a NAT gateway, or what else keeps track of connections, forgets one
-without a word: a healthy member would seem to hang.
-"""
-
-LOGIN_TIMEOUT: Final = 3.0
-"""Seconds that etcd is told to work on a login, which hashes the password and asks the quorum."""
-
-_MAX_ANSWER: Final = 4 << 20
-_MAX_LINE: Final = 1 << 20
-_EXCERPT: Final = 120
 
 
 @dataclass(frozen=True)
@@ -117,15 +77,44 @@ class Timeouts:
     change: float = 8.0
 
 
+class Transport(Protocol):
+    """The way to one member."""
+
+    @property
+    def address(self) -> str:
+        """The member as an error names it."""
+
+    def post(
+        self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
+    ) -> dict[str, Any]:
+        """Ask for something, and return the answer; errors are told as `etcd_errors` does.
+
+        Args:
+            path: The path of the call below ``/v3/``.
+            body: What is asked, in the form of etcd's JSON gateway.
+            timeout: Seconds that etcd is told to work on it.
+            changes: Whether it may change something: then it is sent once.
+        """
+
+    def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
+        """Begin to stream the database; raises here if it does not begin.
+
+        Args:
+            timeout: Seconds after which etcd ends the stream with an error.
+        """
+
+    def close(self) -> None:
+        """Close what is kept for the next call."""
+
+
 class EtcdEndpoint:
-    """One member's JSON gateway.
+    """What one member can be asked for.
 
     Calls that change something are sent once. Calls that do not are tried again, within their
     time-out. All go through one circuit breaker; while that is open they raise `Unreachable`.
 
     Attributes:
         host: The address of the member.
-        port: The port on which it serves clients.
     """
 
     def __init__(  # noqa: PLR0913 -- all but the host have defaults
@@ -135,6 +124,7 @@ class EtcdEndpoint:
         tls: TlsMaterial | None = None,
         *,
         session: Session | None = None,
+        transport: Transport | None = None,
         dependency: Dependency | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
@@ -145,16 +135,12 @@ class EtcdEndpoint:
             port: The port on which it serves clients.
             tls: What it takes to speak TLS; None for plain HTTP.
             session: The login to use when etcd's authentication is on; None for none.
+            transport: The way to the member; its gateway, with the three above, by default.
             dependency: The breaker to use; a new one by default, so hand one over to keep it.
             timeouts: How long it may take; the defaults of `Timeouts` by default.
         """
         self.host = host
-        self.port = port
-        self._tls = tls
-        self._session = session
-        self._login_paths: set[str] = set()
-        # One at most: looks come one after the other.
-        self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque(maxlen=1)
+        self._transport = transport or Gateway(host, port, tls, session)
         self._dependency = dependency or Dependency(
             f"etcd {host}", is_failure, reset_timeout=RESET_TIMEOUT
         )
@@ -194,7 +180,7 @@ class EtcdEndpoint:
         Raises:
             NotEtcd: It is something that no member answers.
         """
-        with self._reading(answer):
+        with reading(answer, self._transport.address):
             return StatusReport(
                 cluster_id=uint64(answer["header"], "cluster_id"),
                 member_id=uint64(answer["header"], "member_id"),
@@ -226,7 +212,7 @@ class EtcdEndpoint:
         if not lists_linearizably(version):
             self.linearizable_read()
         answer = self._read("cluster/member/list", {"linearizable": True}, self._timeouts.quorum)
-        with self._reading(answer):
+        with reading(answer, self._transport.address):
             return MemberList(
                 cluster_id=uint64(answer["header"], "cluster_id"),
                 member_id=uint64(answer["header"], "member_id"),
@@ -250,7 +236,7 @@ class EtcdEndpoint:
             EtcdError: Anything else, as its class tells.
         """
         answer = self._read("maintenance/alarm", {"action": "GET"}, self._timeouts.quorum)
-        with self._reading(answer):
+        with reading(answer, self._transport.address):
             return tuple(
                 Alarm(uint64(alarm, "memberID"), str(alarm.get("alarm", "")))
                 for alarm in answer.get("alarms", ())
@@ -289,7 +275,7 @@ class EtcdEndpoint:
             EtcdError: Anything else, as its class tells.
         """
         self._guarded(
-            lambda: self._authorized_post("maintenance/defragment", {}, timeout, changes=False),
+            lambda: self._transport.post("maintenance/defragment", {}, timeout, changes=False),
             "maintenance/defragment",
             attempts=1,
         )
@@ -324,7 +310,7 @@ class EtcdEndpoint:
             answer = self._change("cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
         except MemberNotFound as error:
             raise RecentlyRemoved(error.code, error.message, error.endpoint) from error
-        with self._reading(answer):
+        with reading(answer, self._transport.address):
             return read_member(answer["member"])
 
     def promote(self, member_id: int) -> None:
@@ -369,7 +355,7 @@ class EtcdEndpoint:
             EtcdError: As the error's class tells.
         """
         answer = self._read("maintenance/status", {}, self._timeouts.status)
-        with self._reading(answer):
+        with reading(answer, self._transport.address):
             return uint64(answer["header"], "revision")
 
     def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
@@ -388,55 +374,11 @@ class EtcdEndpoint:
             Unreachable: It does not answer, or stopped in the midst of it.
             EtcdError: Anything else, as its class tells.
         """
-        path = "maintenance/snapshot"
-        connection, response = self._guarded(
-            lambda: self._authorized(
-                path, lambda token: self._open(path, {}, timeout, STREAM_SILENCE, token)
-            ),
-            path,
-            attempts=1,
+        chunks = self._guarded(
+            lambda: self._transport.snapshot(timeout), "maintenance/snapshot", attempts=1
         )
-        try:
-            while line := response.readline(_MAX_LINE):
-                if not line.endswith(b"\n") and len(line) < _MAX_LINE:
-                    # http.client takes a chunk that is cut short for the end of the answer.
-                    raise Unreachable(None, "the stream broke off", self._address)
-                yield self._chunk(line)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._lost(error, changes=False) from error
-        finally:
-            connection.close()
-
-    def _chunk(self, line: bytes) -> SnapshotChunk:
-        try:
-            answer = json.loads(line)
-            if "error" in answer:
-                raise self._refusal(answer["error"])
-            result = answer["result"]
-            blob = base64.b64decode(result.get("blob", ""), validate=True)
-            return SnapshotChunk(uint64(result, "remaining_bytes"), blob)
-        except (AttributeError, KeyError, TypeError, ValueError, binascii.Error) as error:
-            raise NotEtcd(
-                None,
-                f"a line of the snapshot is none of etcd's: {line[:_EXCERPT]!r}",
-                self._address,
-            ) from error
-
-    @contextlib.contextmanager
-    def _reading(self, answer: Mapping[str, Any]) -> Iterator[None]:
-        """Take an answer apart that something other than etcd may have given."""
-        try:
-            yield
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self._foreign(f"JSON that etcd does not answer: {json.dumps(answer)}") from error
-
-    def _foreign(self, what: str) -> NotEtcd:
-        shown = what if len(what) <= _EXCERPT else f"{what[:_EXCERPT]}..."
-        return NotEtcd(
-            None,
-            f"{shown}; something other than etcd listens here, or a proxy stands in between",
-            self._address,
-        )
+        with contextlib.closing(chunks):
+            yield from chunks
 
     def _linearizable_read(
         self, read: Callable[[str, Mapping[str, Any], float], object], timeout: float
@@ -453,12 +395,12 @@ class EtcdEndpoint:
         )
 
     def _read_once(self, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        return self._authorized_post(path, body, timeout, changes=False)
+        return self._transport.post(path, body, timeout, changes=False)
 
     def _change(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         def post() -> dict[str, Any]:
             try:
-                return self._authorized_post(path, body, self._timeouts.change, changes=True)
+                return self._transport.post(path, body, self._timeouts.change, changes=True)
             except EtcdError as error:
                 if error.code in (None, INVALID_ARGUMENT) or isinstance(error, REFUSALS):
                     raise
@@ -473,247 +415,11 @@ class EtcdEndpoint:
         try:
             return self._dependency.call(operation, name, attempts=attempts, budget=budget)
         except CircuitOpenError as error:
-            raise Unreachable(None, f"not asked: {error}", self._address) from error
-
-    @property
-    def _address(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    def _authorized_post(
-        self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
-    ) -> dict[str, Any]:
-        return self._authorized(
-            path, lambda token: self._post(path, body, timeout, changes=changes, token=token)
-        )
-
-    def _authorized(self, path: str, call: Callable[[str | None], T]) -> T:
-        """Call, and log in for it if etcd asks for that.
-
-        A refusal for want of a login changes nothing, so that a change may be sent again after it.
-
-        A token is only sent where none was not enough before: etcd answers some calls to everybody
-        (which ones differs by version), but to nobody with a token that is not good any more; and a
-        learner that is behind lets a call with a token wait until it has heard of that.
-        """
-        token = self._session.token if self._session and path in self._login_paths else None
-        new = False
-        while True:
-            try:
-                return call(token)
-            except NotAuthorized as error:
-                # Of a read without a token, etcd says over TLS that permission is denied.
-                worth_it = token is None or isinstance(error, NotLoggedIn)
-                if self._session is None or new or not worth_it:
-                    raise
-            self._login_paths.add(path)
-            token, new = self._session.renew(token, self._log_in)
-
-    def _log_in(self, user: Mapping[str, str]) -> str:
-        answer = self._post("auth/authenticate", user, LOGIN_TIMEOUT, changes=False)
-        with self._reading(answer):
-            return str(answer["token"])
-
-    def _post(
-        self,
-        path: str,
-        body: Mapping[str, Any],
-        timeout: float,
-        *,
-        changes: bool,
-        token: str | None = None,
-    ) -> dict[str, Any]:
-        silence = timeout + SOCKET_MARGIN
-        # Whether a change was received must be certain, so that it never goes by a connection that the
-        # member may be closing.
-        kept = None if changes else self._take_idle(silence)
-        if kept:
-            try:
-                return self._answer(*self._exchange(kept, path, body, timeout, token))
-            except TimeoutError as error:
-                raise self._lost(error, changes=False) from error
-            except (OSError, http.client.HTTPException):
-                # The member closed it meanwhile: a new connection tells why.
-                kept.close()
-        connection = self._connect(silence)
-        try:
-            answer = self._exchange(connection, path, body, timeout, token)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._lost(error, changes=changes) from error
-        return self._answer(*answer)
-
-    def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        path: str,
-        body: Mapping[str, Any],
-        timeout: float,
-        token: str | None,
-    ) -> tuple[int, bytes]:
-        """Ask on a connection, and keep it for the next call if it can be asked on again."""
-        keep = False
-        try:
-            self._send(connection, path, body, timeout, token)
-            with connection.getresponse() as response:
-                text = response.read(_MAX_ANSWER)
-                keep = response.isclosed() and not response.will_close
-                return response.status, text
-        finally:
-            if keep:
-                self._keep_idle(connection)
-            else:
-                connection.close()
-
-    def _take_idle(self, silence: float) -> http.client.HTTPConnection | None:
-        """The connection that was kept, if it was not for too long."""
-        try:
-            since, connection = self._idle.pop()
-        except IndexError:
-            return None
-        if time.monotonic() - since > IDLE_SECONDS:
-            connection.close()
-            return None
-        connection.sock.settimeout(silence)
-        return connection
-
-    def _keep_idle(self, connection: http.client.HTTPConnection) -> None:
-        self.close()
-        self._idle.append((time.monotonic(), connection))
+            raise Unreachable(None, f"not asked: {error}", self._transport.address) from error
 
     def close(self) -> None:
-        """Close the connection that is kept; the next call makes a new one."""
-        while self._idle:
-            self._idle.pop()[1].close()
-
-    def _open(
-        self,
-        path: str,
-        body: Mapping[str, Any],
-        timeout: float,
-        silence: float,
-        token: str | None,
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        """Begin a call whose answer is read bit by bit; the connection is to be closed."""
-        connection = self._connect(silence)
-        try:
-            self._send(connection, path, body, timeout, token)
-            response = connection.getresponse()
-            if response.status != http.client.OK:
-                self._answer(response.status, response.read(_MAX_ANSWER))
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise self._lost(error, changes=False) from error
-        except EtcdError:
-            connection.close()
-            raise
-        return connection, response
-
-    @staticmethod
-    def _send(
-        connection: http.client.HTTPConnection,
-        path: str,
-        body: Mapping[str, Any],
-        timeout: float,
-        token: str | None,
-    ) -> None:
-        # When the server has closed the connection, its reason may be waiting to be read.
-        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
-            connection.request(
-                "POST",
-                f"/v3/{path}",
-                json.dumps(body),
-                {
-                    "Content-Type": "application/json",
-                    # Without it some calls are never answered while there is no quorum.
-                    "Grpc-Timeout": f"{timeout * 1000:.0f}m",
-                    # The token as it is: etcd knows no schemes such as Bearer here.
-                    **({} if token is None else {"Authorization": token}),
-                },
-            )
-
-    @property
-    def _has_certificate(self) -> bool:
-        return self._tls is not None and self._tls.certificate_pem is not None
-
-    def _connect(self, silence: float) -> http.client.HTTPConnection:
-        """Connect; from then on, so many seconds without a byte are a time-out."""
-        connect_timeout = min(CONNECT_TIMEOUT, silence)
-        connection = (
-            http.client.HTTPConnection(self.host, self.port, timeout=connect_timeout)
-            if self._tls is None
-            else http.client.HTTPSConnection(
-                self.host, self.port, timeout=connect_timeout, context=ssl_context(self._tls)
-            )
-        )
-        try:
-            connection.connect()
-        except ssl.SSLError as error:
-            connection.close()
-            raise tls_problem(error, self._address, certificate=self._has_certificate) from error
-        except TimeoutError as error:
-            connection.close()
-            raise Unreachable(
-                None,
-                f"no connection within {connect_timeout:g} s: the machine is down or hangs, or its "
-                f"security group does not let this client in at port {self.port}",
-                self._address,
-            ) from error
-        except OSError as error:
-            connection.close()
-            kind = Refused if isinstance(error, ConnectionRefusedError) else Unreachable
-            raise kind(None, _told(error), self._address) from error
-        connection.sock.settimeout(silence)
-        return connection
-
-    def _lost(self, error: Exception, *, changes: bool) -> EtcdError:
-        """Return the error for a connection on which a request was sent and no answer came."""
-        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
-            # With TLS 1.3 the server judges the client's certificate after the handshake, but
-            # before it reads a request.
-            return tls_problem(error, self._address, certificate=self._has_certificate)
-        if changes:
-            return OutcomeUnknown(
-                None, f"sent, but not answered ({_told(error)}): it may still apply", self._address
-            )
-        if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
-            return NotEtcd(None, f"no HTTP answer ({_told(error)})", self._address)
-        told = _told(error)
-        if self._tls is None and isinstance(error, ConnectionError):
-            told += "; if the server speaks TLS, give TLS material"
-        return Unreachable(None, told, self._address)
-
-    def _answer(self, status: int, text: bytes) -> dict[str, Any]:
-        if COMMON_NAME_REFUSED in text:
-            raise TlsProblem(
-                None,
-                "the client certificate has a common name (CN), with which etcd's gateway refuses "
-                "it while etcd's authentication is on: issue it with an empty subject; the user is "
-                "the one that logs in",
-                self._address,
-            )
-        try:
-            answer = json.loads(text)
-        except ValueError as error:
-            told = text[:_EXCERPT].decode(errors="replace")
-            raise self._foreign(f"HTTP {status} with a body that is no JSON: {told!r}") from error
-        if not isinstance(answer, dict):
-            raise self._foreign(f"HTTP {status} with JSON of no object: {answer!r}")
-        # What refuses a stream is wrapped once more.
-        refusal = answer["error"] if isinstance(answer.get("error"), dict) else answer
-        if isinstance(refusal.get("code", refusal.get("grpc_code")), int):
-            raise self._refusal(refusal)
-        if status != http.client.OK:
-            raise self._foreign(f"HTTP {status} without a code of gRPC: {json.dumps(answer)}")
-        return answer
-
-    def _refusal(self, error: Mapping[str, Any]) -> EtcdError:
-        """Return the error for what the gateway answers instead of a result."""
-        return meaning(
-            int(error.get("code") or error["grpc_code"]),
-            str(error.get("message") or error.get("error") or "no message"),
-            self._address,
-            tls=self._tls is not None,
-            user=self._session.user if self._session else None,
-        )
+        """Close the connection that is kept, if there is one; the next call makes a new one."""
+        self._transport.close()
 
 
 class EtcdEndpoints:
@@ -771,10 +477,3 @@ class EtcdEndpoints:
         """Forget all others: when an address is used again, it is by another instance."""
         for address in set(self._known).difference(addresses):
             self._known.pop(address).close()
-
-
-def _told(error: Exception) -> str:
-    """Say what happened to a connection."""
-    if isinstance(error, (TimeoutError, socket.timeout)):
-        return "no answer in time"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -5,15 +5,18 @@ Numbers of 64 bits come as decimal strings, and whatever is zero, false or empty
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .etcd_errors import foreign
 from .model import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .model import MemberStatus
 
@@ -117,3 +120,21 @@ def lists_linearizably(version: str) -> bool:
     except ValueError:
         return False
     return (major, minor) >= (3, 5)
+
+
+@contextlib.contextmanager
+def reading(answer: Mapping[str, Any], endpoint: str) -> Iterator[None]:
+    """Take an answer apart that something other than etcd may have given.
+
+    Args:
+        answer: The answer.
+        endpoint: Who was asked.
+
+    Raises:
+        NotEtcd: It has not what etcd's answer has.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        told = f"JSON that etcd does not answer: {json.dumps(answer)}"
+        raise foreign(told, endpoint) from error

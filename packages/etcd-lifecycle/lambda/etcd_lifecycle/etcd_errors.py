@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+EXCERPT: Final = 120
+"""How much of something that nobody expects is shown, in characters."""
+
 # The gRPC codes of answers whose message is not enough to tell what they mean.
 _CANCELLED: Final = 1
 INVALID_ARGUMENT: Final = 3
@@ -221,6 +224,21 @@ UNREADABLE: Final = (AskedLearner, LeaderChanged, NoQuorum, Unreachable)
 def is_failure(error: Exception) -> bool:
     """Tell a failure of an endpoint from an answer; what `Dependency` asks."""
     return isinstance(error, EtcdError) and error.failed
+
+
+def foreign(what: str, endpoint: str) -> NotEtcd:
+    """Return the error for an answer that is none of etcd's.
+
+    Args:
+        what: What came.
+        endpoint: Who was asked.
+    """
+    shown = what if len(what) <= EXCERPT else f"{what[:EXCERPT]}..."
+    return NotEtcd(
+        None,
+        f"{shown}; something other than etcd listens here, or a proxy stands in between",
+        endpoint,
+    )
 
 
 def meaning(code: int, message: str, endpoint: str, *, tls: bool, user: str | None) -> EtcdError:
