@@ -502,10 +502,12 @@ class _Planner(Situation):
         latest one would have to be waited for; of four it may be missing.
 
         Never is more than one to spare: it is one of those that the newcomer allows to go. Whom
-        nothing holds does not wait for that.
+        nothing holds does not wait for that, nor who has handed over.
         """
         spare = len(self.view.voters) - self.view.desired
-        if self.own_join or spare != 1 or len(self.leaving) <= spare or self.not_kept():
+        owners = [owner for voter in self.leaving if (owner := self.owner(voter))]
+        ready = any(is_prepared(self, owner) for owner in owners)
+        if self.own_join or ready or spare != 1 or len(self.leaving) <= spare or self.not_kept():
             return None
         held_back = list(self.held_back)
         decision = self.add_a_learner()
