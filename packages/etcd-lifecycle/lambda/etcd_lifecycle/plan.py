@@ -11,11 +11,12 @@ in an order that puts what ends a change before what begins one:
 6. the quorum is saved from instances that end and that nothing holds, by shrinking;
 7. dead members whose instances are going are removed;
 8. the learner that is on its way in is brought in, or given up;
-9. healthy members whose instances are going are removed, the leader last and moved first;
-10. a launching instance is added as a learner;
-11. members whose instances have vanished are removed;
-12. retained instances that are replaced are terminated;
-13. a snapshot that is due is taken.
+9. where several are replaced, the next newcomer is added before the first of them goes;
+10. healthy members whose instances are going are removed, the leader last and moved first;
+11. a launching instance is added as a learner;
+12. members whose instances have vanished are removed;
+13. retained instances that are replaced are terminated;
+14. a snapshot that is due is taken.
 
 Before a voter whose instance goes is removed, and before the last one is let go, the instance hands over
 what else it does, where that is wanted (`preparation_rule`); and a snapshot is taken (`snapshot_rule`).
@@ -158,6 +159,7 @@ class _Planner(Situation):
             or self.save_the_quorum()
             or self.remove_the_dead()
             or self.bring_in_the_learner()
+            or self.add_the_next_first()
             or self.remove_the_leaving()
             or self.add_a_learner()
             or self.remove_the_vanished()
@@ -504,6 +506,27 @@ class _Planner(Situation):
         return self.say(
             Promote(learner.id), f"learner {learner.label} is in sync ({lag} log entries behind)"
         )
+
+    def add_the_next_first(self) -> Decision | None:
+        """Adds the next newcomer while a voter that is replaced is still there.
+
+        etcd adds nobody unless as many voters as are a majority with the newcomer have been connected
+        for 5 s (from 3.5.30 and 3.6.11 on; before, all of them). Of three that is each, so that the
+        latest one would have to be waited for; of four it may be missing.
+
+        Never is more than one to spare: it is one of those that the newcomer allows to go. Whom
+        nothing holds does not wait for that, nor who has handed over.
+        """
+        more = len(self.view.voters) - self.view.desired
+        owners = [owner for voter in self.leaving if (owner := self.owner(voter))]
+        ready = any(is_prepared(self, owner) for owner in owners)
+        if self.by_own_means or ready or more != 1 or len(self.leaving) <= more or self.not_kept():
+            return None
+        held_back = list(self.held_back)
+        decision = self.add_a_learner()
+        # Who cannot join is told once.
+        self.held_back = held_back
+        return decision
 
     def remove_the_leaving(self) -> Decision | None:
         last = self.leader if len(self.view.voters) == 1 else None
