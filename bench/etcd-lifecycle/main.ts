@@ -9,13 +9,21 @@ import { join } from 'node:path';
 import { readArguments, runProgram, UsageError } from '../../packages/etcd-lifecycle/demo/program';
 import { EtcdCluster, resolveEtcd } from '../../packages/test-harness/src';
 import { endLeaderByHand, LEADER_ENDS, replaceAllByHand, type Writers } from './cluster-by-hand';
-import { deploy, fill, release, replaceAll, replaceLeader } from './cluster-of-quorate';
+import {
+  deploy,
+  fill,
+  release,
+  replaceAll,
+  replaceLeader,
+  replaceOneByOne,
+} from './cluster-of-quorate';
 import { measureOutages } from './outage';
 import { outageSection } from './outage-report';
 import { runPython, withFunctionCode } from './python';
 import {
   type ColdStarts,
   type Measurements,
+  type Rolls,
   readmeTable,
   render,
   withOutageRow,
@@ -84,24 +92,28 @@ async function measureLeaders(rounds: number): Promise<Measurements['leaders']> 
   return leaders;
 }
 
-async function measureRolls(rolls: number, bytes: number): Promise<Measurements['rolls']> {
-  const seconds: Record<'byHand' | 'quorate', number[]> = { byHand: [], quorate: [] };
+async function measureRolls(rolls: number, bytes: number): Promise<Rolls> {
+  const seconds: Record<keyof Rolls, number[]> = { byHand: [], quorate: [], oneByOne: [] };
+  const ways = { quorate: replaceAll, oneByOne: replaceOneByOne };
   for (let roll = 1; roll <= rolls; roll += 1) {
     {
       await using cluster = await EtcdCluster.start({ baseAddress: BY_HAND });
       await cluster.fill(bytes);
       seconds.byHand.push(await replaceAllByHand(cluster));
     }
-    const deployment = await deploy(QUORATE);
-    try {
-      await fill(deployment, bytes);
-      seconds.quorate.push(await replaceAll(deployment));
-    } finally {
-      await deployment.stop();
+    for (const [way, replace] of Object.entries(ways) as [keyof typeof ways, typeof replaceAll][]) {
+      const deployment = await deploy(QUORATE);
+      try {
+        await fill(deployment, bytes);
+        seconds[way].push(await replace(deployment));
+      } finally {
+        await deployment.stop();
+      }
     }
     progress(
       `all replaced, round ${roll} of ${rolls}: by hand ${seconds.byHand.at(-1)?.toFixed(1)} s, ` +
-        `quorate ${seconds.quorate.at(-1)?.toFixed(1)} s`,
+        `quorate ${seconds.quorate.at(-1)?.toFixed(1)} s, and ` +
+        `${seconds.oneByOne.at(-1)?.toFixed(1)} s when told one by one`,
     );
   }
   return seconds;

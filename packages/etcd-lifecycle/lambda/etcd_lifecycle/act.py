@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
-from .etcd import (
+from .etcd_errors import (
     AskedLearner,
     BadTransferee,
     EtcdError,

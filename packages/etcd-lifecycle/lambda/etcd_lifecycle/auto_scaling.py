@@ -72,6 +72,7 @@ class AutoScalingGroup:
         self._hooks = dict(hooks)
         self._autoscaling, self._ec2 = clients
         self._autoscaling_dependency, self._ec2_dependency = dependencies
+        self._addresses: dict[str, str] = {}
 
     def describe(self) -> GroupDescription:
         """Ask Auto Scaling for the instances, and EC2 for their addresses.
@@ -103,7 +104,7 @@ class AutoScalingGroup:
         if "WarmPoolConfiguration" in group:
             states = {**self._warm_pool(), **states}
         states = {key: one for key, one in states.items() if one[0] not in _ENDED}
-        addresses = self._addresses(list(states))
+        addresses = self._addresses_of(states)
         triggers = group.get("InstanceLifecyclePolicy", {}).get("RetentionTriggers", {})
         return GroupDescription(
             group["DesiredCapacity"],
@@ -193,17 +194,26 @@ class AutoScalingGroup:
             for one in answer["Instances"]
         }
 
-    def _addresses(self, instance_ids: list[str]) -> dict[str, str]:
-        """Return the private address of each instance that has one.
+    def _addresses_of(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
+        """The private address of each instance that has one.
+
+        An instance keeps the address that it was launched with until it ends, so that EC2 is asked for
+        those only that are new.
+        """
+        wanted = list(instance_ids)
+        known = {one: self._addresses[one] for one in wanted if one in self._addresses}
+        unknown = [one for one in wanted if one not in known]
+        # Those that have ended are forgotten.
+        self._addresses = known
+        for start in range(0, len(unknown), _FILTER_VALUES):
+            known.update(self._ask_for_addresses(unknown[start : start + _FILTER_VALUES]))
+        return known
+
+    def _ask_for_addresses(self, instance_ids: list[str]) -> Iterable[tuple[str, str]]:
+        """The instances that have an address, with it.
 
         Asked for with a filter: named as `InstanceIds`, one unknown id would fail the whole call.
         """
-        addresses: dict[str, str] = {}
-        for start in range(0, len(instance_ids), _FILTER_VALUES):
-            addresses.update(self._addresses_of(instance_ids[start : start + _FILTER_VALUES]))
-        return addresses
-
-    def _addresses_of(self, instance_ids: list[str]) -> Iterable[tuple[str, str]]:
         pages = self._ec2.get_paginator("describe_instances")
         answers = self._ec2_dependency.call(
             lambda: list(pages.paginate(Filters=[{"Name": "instance-id", "Values": instance_ids}])),

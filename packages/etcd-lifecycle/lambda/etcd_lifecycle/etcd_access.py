@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .etcd import EtcdEndpoint, EtcdError, StatusReport
+    from .etcd import EtcdEndpoint
+    from .etcd_answers import StatusReport
+    from .etcd_errors import EtcdError
     from .model import Instance
 
 

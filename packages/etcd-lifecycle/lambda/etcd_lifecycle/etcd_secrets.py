@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from .aws import explain
 from .certificate import earliest_end
 from .environment import ConfigurationError
-from .etcd import Credentials, TlsMaterial
+from .etcd_login import Credentials
+from .etcd_tls import TlsMaterial
 from .settings import AUTH_SECRET, TLS_SECRET
 
 if TYPE_CHECKING:

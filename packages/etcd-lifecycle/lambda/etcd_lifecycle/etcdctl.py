@@ -17,21 +17,16 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from .dependency import Dependency
-from .etcd import (
-    RESET_TIMEOUT,
+from .etcd import EtcdEndpoint, Timeouts
+from .etcd_errors import (
     UNREADABLE,
-    EtcdEndpoint,
     EtcdError,
     NotEtcd,
     NotLeader,
     OutcomeUnknown,
     Refused,
-    StatusReport,
-    Timeouts,
     TlsProblem,
     Unreachable,
-    is_failure,
     meaning,
 )
 from .run_command import Ended, NotEnded
@@ -40,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from .access_settings import EtcdctlSettings
-    from .etcd import SnapshotChunk
+    from .etcd_answers import SnapshotChunk, StatusReport
     from .model import Instance
     from .run_command import Outcome, ShellCommands
 
@@ -247,34 +242,47 @@ def _tail(text: str) -> str:
 # --- the members ----------------------------------------------------------------------------------
 
 
-class EtcdctlEndpoint(EtcdEndpoint):
-    """One member, by commands that its instance runs."""
+class Etcdctl:
+    """The way to one member by commands that its instance runs: a `Transport`.
+
+    Attributes:
+        address: The address of the member.
+    """
 
     def __init__(
         self,
-        host: str,
+        address: str,
         instance_id: str | None,
         settings: EtcdctlSettings,
         commands: ShellCommands,
         clock: Callable[[], float],
     ) -> None:
-        """Make an endpoint; nothing is sent yet.
+        """Take where it is; nothing is sent yet.
 
         Args:
-            host: The address of the member.
+            address: The address of the member.
             instance_id: Its instance; None if none of the group has that address.
             settings: How etcdctl is called there.
             commands: What sends commands.
             clock: Returns seconds since the epoch.
         """
-        super().__init__(
-            host,
-            dependency=Dependency(f"etcd {host}", is_failure, reset_timeout=RESET_TIMEOUT),
-        )
+        self.address = address
         self._instance_id = instance_id
         self._settings = settings
         self._commands = commands
         self._now = clock
+
+    def post(
+        self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
+    ) -> dict[str, Any]:
+        """Ask for something; see `Transport`."""
+        if self._instance_id is None:
+            raise Unreachable(None, "no instance of the group has this address", self.address)
+        arguments = arguments_for(path, body, timeout)
+        patience = timeout + DELIVERY_PATIENCE
+        lines = render(self._settings, arguments, self._now() + patience)
+        outcomes = self._commands.run([self._instance_id], lines, patience, changes=changes)
+        return answer_of(path, outcomes[self._instance_id], self.address, changes=changes)
 
     def snapshot(self, timeout: float) -> Generator[SnapshotChunk, None, None]:
         """Refuse: a database does not fit through the output of a command.
@@ -286,20 +294,11 @@ class EtcdctlEndpoint(EtcdEndpoint):
             None,
             f"no snapshot comes by SSM Run Command, not within {timeout:.0f} s nor ever: take it on an "
             "instance by etcdctl",
-            self.host,
+            self.address,
         )
-        yield  # a generator, as its callers expect
 
-    def _authorized_post(
-        self, path: str, body: Mapping[str, Any], timeout: float, *, changes: bool
-    ) -> dict[str, Any]:
-        if self._instance_id is None:
-            raise Unreachable(None, "no instance of the group has this address", self.host)
-        arguments = arguments_for(path, body, timeout)
-        patience = timeout + DELIVERY_PATIENCE
-        lines = render(self._settings, arguments, self._now() + patience)
-        outcomes = self._commands.run([self._instance_id], lines, patience, changes=changes)
-        return answer_of(path, outcomes[self._instance_id], self.host, changes=changes)
+    def close(self) -> None:
+        """Nothing is kept."""
 
 
 class EtcdctlEndpoints:
@@ -326,18 +325,21 @@ class EtcdctlEndpoints:
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
         self._instances: dict[str, str] = {}
-        self._known: dict[tuple[str, str | None], EtcdctlEndpoint] = {}
+        self._known: dict[tuple[str, str | None], EtcdEndpoint] = {}
 
     def know(self, instances: Iterable[Instance]) -> None:
         """Take which instance has which address."""
         self._instances = {one.address: one.id for one in instances if one.address}
 
-    def at(self, address: str) -> EtcdctlEndpoint:
+    def at(self, address: str) -> EtcdEndpoint:
         """Return the member at an address; see `EtcdAccess`."""
         key = (address, self._instances.get(address))
         known = self._known.get(key)
         return known or self._known.setdefault(
-            key, EtcdctlEndpoint(*key, self._settings, self._commands, self._clock)
+            key,
+            EtcdEndpoint(
+                address, transport=Etcdctl(*key, self._settings, self._commands, self._clock)
+            ),
         )
 
     def keep(self, addresses: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tells whether a voter may be removed: the sum that keeps a healthy majority."""
+"""Tells whether a voter may be removed, or be away: the sum that keeps a healthy majority."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a voter may be removed, and the sum that says so.
+    """Whether a voter can be done without, and the sum that says so.
 
     Attributes:
         allowed: Whether a healthy majority remains.
         healthy: Voters that remain, are well, and are counted on.
-        quorum: How many of the remaining voters a majority takes.
+        quorum: How many of the voters a majority takes.
         sum: The comparison as text.
     """
 
@@ -58,11 +58,29 @@ def guard(
         (member.answers if alarmed else member.healthy) and member.id not in gone
         for member in remaining
     )
-    quorum = len(remaining) // 2 + 1
+    return _judge(f"without {victim.label}", len(remaining), healthy, counted)
+
+
+def spare(voters: Iterable[Member], member: Member, leaving: Iterable[Member]) -> Verdict:
+    """Whether a voter may be away for a while: the others are a healthy majority of all, it included.
+
+    Args:
+        voters: All voters.
+        member: The one that would be away, and keeps its place.
+        leaving: Voters that are not counted on, as their instances are going or gone.
+    """
+    every = list(voters)
+    away = {one.id for one in leaving} | {member.id}
+    healthy = sum(voter.healthy and voter.id not in away for voter in every)
+    return _judge(f"without {member.label} for a while", len(every), healthy, "healthy and staying")
+
+
+def _judge(what: str, voters: int, healthy: int, counted: str) -> Verdict:
+    quorum = voters // 2 + 1
     comparison = f"{healthy} {'>=' if healthy >= quorum else '<'} {quorum}"
     return Verdict(
-        bool(remaining) and healthy >= quorum,
+        voters > 0 and healthy >= quorum,
         healthy,
         quorum,
-        f"without {victim.label}: {len(remaining)} voters, {counted} {comparison} quorum",
+        f"{what}: {voters} voters, {counted} {comparison} quorum",
     )

@@ -12,9 +12,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .etcd import AlarmKind, EtcdError, RevisionCompacted, Unreachable
+from .etcd_answers import AlarmKind
+from .etcd_errors import EtcdError, RevisionCompacted, Unreachable
 from .model import NO_LEADER
 from .refusal import RefusedError
+from .situation import lag_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -61,7 +63,7 @@ def _objections(view: ClusterView, max_lag: int, corrupt: Collection[int]) -> It
     for voter in view.voters:
         if voter.status is None or voter.status.leader == NO_LEADER:
             yield f"{voter.label} is not well: the others must not be without an answer too"
-        elif leader.status.raft_index - voter.status.applied_index > max_lag:
+        elif lag_behind(leader, voter) > max_lag:
             yield f"{voter.label} is behind the leader: wait until it has caught up"
         elif voter.id in corrupt:
             yield f"an alarm CORRUPT stands for {voter.label}: terminate its instance first"

@@ -162,7 +162,7 @@ class MemberStatus:
     Attributes:
         leader: The id of the member that it takes for the leader; `NO_LEADER` for none.
         raft_term: The term that it is in.
-        raft_index: The last index in its log.
+        raft_index: The last index that it knows to be committed.
         applied_index: The last index that it has applied.
         version: The version of etcd, for example ``3.6.16``.
         db_size: Bytes that the database takes on its disk.

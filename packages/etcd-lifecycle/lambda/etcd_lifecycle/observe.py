@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .etcd import EtcdError
+from .etcd_errors import EtcdError
 from .identity import identify
 from .model import NO_LEADER, ClusterView, Instance, Join, Seed
 from .situation import lag_behind
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .auto_scaling import AutoScalingGroup, GroupDescription
-    from .etcd import EtcdEndpoint, MemberList, StatusReport
+    from .etcd import EtcdEndpoint
     from .etcd_access import EtcdAccess
+    from .etcd_answers import MemberList, StatusReport
     from .join import JoinParameters
     from .journal import Journal, Records
     from .preparation import Preparations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 """Between two looks while something is about to be done: a learner catches up, a leader moves."""
 
-REFUSAL_SECONDS = 0.5
+REFUSAL_SECONDS = 0.2
 """Between two attempts that etcd refuses for now; after a promotion it does so for up to 5 s."""
 
 ROUND_SECONDS = 25.0

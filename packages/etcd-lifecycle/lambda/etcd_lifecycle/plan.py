@@ -5,20 +5,22 @@ in an order that puts what ends a change before what begins one:
 
 1. nothing without a quorum, nothing about a cluster that is not ours;
 2. what an operator ordered;
-3. hooks whose work is done are completed;
-4. a leader that may be away without a word hands over;
-5. the quorum is saved from instances that end and that nothing holds, by shrinking;
-6. dead members whose instances are going are removed;
-7. the learner that is on its way in is brought in, or given up;
-8. healthy members whose instances are going are removed, the leader last and moved first;
-9. a launching instance is added as a learner;
-10. members whose instances have vanished are removed;
-11. retained instances that are replaced are terminated;
-12. a snapshot that is due is taken.
+3. launches that were told to join a cluster which is replaced by now are given up;
+4. hooks whose work is done are completed;
+5. a leader that may be away without a word hands over;
+6. the quorum is saved from instances that end and that nothing holds, by shrinking;
+7. dead members whose instances are going are removed;
+8. the learner that is on its way in is brought in, or given up;
+9. where several are replaced, the next newcomer is added before the first of them goes;
+10. healthy members whose instances are going are removed, the leader last and moved first;
+11. a launching instance is added as a learner;
+12. members whose instances have vanished are removed;
+13. retained instances that are replaced are terminated;
+14. a snapshot that is due is taken.
 
 Before a voter whose instance goes is removed, and before the last one is let go, the instance hands over
-what else it does, where that is wanted (`preparation_rule`); and a snapshot is taken. Where
-instances bring their own members in, `own_join` takes the place of what is done for that.
+what else it does, where that is wanted (`preparation_rule`); and a snapshot is taken (`snapshot_rule`).
+Where instances bring their own members in, `own_join` takes the place of what is done for that.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import own_join
-from .guard import guard
+from . import own_join, snapshot_rule
+from .guard import guard, spare
 from .model import (
     Action,
     AddLearner,
@@ -41,7 +43,6 @@ from .model import (
     Join,
     JoinConfiguration,
     Member,
-    OnSnapshotFailure,
     Policy,
     PrepareRemoval,
     Promote,
@@ -125,7 +126,7 @@ class _Planner(Situation):
     def __init__(self, view: ClusterView, policy: Policy, now: float) -> None:
         super().__init__(view, policy, now)
         self.held_back: list[str] = []
-        self.own_join = policy.join is Join.INSTANCE
+        self.by_own_means = policy.join is Join.INSTANCE
 
     # How a decision is made
 
@@ -158,6 +159,7 @@ class _Planner(Situation):
             or self.save_the_quorum()
             or self.remove_the_dead()
             or self.bring_in_the_learner()
+            or self.add_the_next_first()
             or self.remove_the_leaving()
             or self.add_a_learner()
             or self.remove_the_vanished()
@@ -200,7 +202,7 @@ class _Planner(Situation):
         for instance in self.view.instances:
             if instance.held and (instance.leaving or instance.replaces_root):
                 return self.let_go(instance, "the cluster has not come to life yet")
-        if self.own_join:
+        if self.by_own_means:
             return self.say(*own_join.wait_for_the_first(self))
         return self.wait_for_seed(chosen) if chosen else self.choose_seed(seed, serving)
 
@@ -335,32 +337,25 @@ class _Planner(Situation):
     def replace_root(self, instance: Instance, member: Member) -> Decision | None:
         """Lets an instance go whose member keeps its place, and is away for a while."""
         voters = self.view.voters
-        away = {one.id for one in self.leaving} | {member.id}
-        healthy = sum(voter.healthy and voter.id not in away for voter in voters)
-        quorum = len(voters) // 2 + 1
-        comparison = f"{healthy} {'>=' if healthy >= quorum else '<'} {quorum}"
-        arithmetic = (
-            f"without {member.label} for a while: {len(voters)} voters, "
-            f"healthy and staying {comparison} quorum"
-        )
-        if member.learner or (healthy >= quorum and not self.leads(member)):
+        verdict = spare(voters, member, self.leaving)
+        if member.learner or (verdict.allowed and not self.leads(member)):
             return self.let_go(
-                instance, "its member keeps its place, and the others are a majority", arithmetic
+                instance, "its member keeps its place, and the others are a majority", verdict.sum
             )
         waited = self.age(instance.id)
         # Of one or two voters none can ever be spared.
-        hopeless = len(voters) <= 2 and healthy == len(voters) - 1  # noqa: PLR2004
+        hopeless = len(voters) <= 2 and verdict.healthy == len(voters) - 1  # noqa: PLR2004
         patient = self.policy.at_deadline is not AtDeadline.PROCEED
         if waited <= self.policy.replacement_deadline or patient or not hopeless:
             self.held_back.append(
-                f"{instance.id} keeps its root volume as long as it leads or is needed: {arithmetic}"
+                f"{instance.id} keeps its root volume as long as it leads or is needed: {verdict.sum}"
             )
             return None
         return self.let_go(
             instance,
             f"it has waited {waited:.0f} s, and {len(voters)} voters are too few to go on without "
             "one; its member keeps its place, and until it is back there is no quorum",
-            arithmetic,
+            verdict.sum,
         )
 
     def let_go(self, instance: Instance, why: str, arithmetic: str = "") -> Decision:
@@ -412,7 +407,7 @@ class _Planner(Situation):
         """What there is to say of one that takes over although it is far behind."""
         if self.near(heir):
             return ""
-        return f", {self.lag(heir)} log entries behind as it is: nobody is nearer"
+        return f", {self.lag(heir)} log entries behind as it is: nobody fit for it is nearer"
 
     def save_the_quorum(self) -> Decision | None:
         """Shrinks the cluster, when it would lose its quorum by what nothing holds back.
@@ -450,7 +445,7 @@ class _Planner(Situation):
         return self.leader is not None and self.leader.id == member.id
 
     def remove_the_dead(self) -> Decision | None:
-        if own_join.awaited(self) if self.own_join else self.view.learner:
+        if own_join.awaited(self) if self.by_own_means else self.view.learner:
             return None
         for instance in self.view.instances:
             member = self.member(instance)
@@ -464,7 +459,7 @@ class _Planner(Situation):
         return None
 
     def bring_in_the_learner(self) -> Decision | None:
-        if self.own_join:
+        if self.by_own_means:
             proposal = own_join.settle_the_learners(self, self.held_back)
             return self.say(*proposal) if proposal else None
         learner = self.view.learner
@@ -496,7 +491,7 @@ class _Planner(Situation):
         return self.say(RemoveMember(learner.id), f"learner {learner.label} {why}")
 
     def promote(self, learner: Member) -> Decision:
-        if learner.status is None or self.leader is None or self.leader.status is None:
+        if self.leader is None or self.leader.status is None:
             return self.say(Wait(soon=True), f"learner {learner.label} cannot be compared yet")
         if not learner.healthy:
             return self.say(
@@ -511,6 +506,27 @@ class _Planner(Situation):
         return self.say(
             Promote(learner.id), f"learner {learner.label} is in sync ({lag} log entries behind)"
         )
+
+    def add_the_next_first(self) -> Decision | None:
+        """Adds the next newcomer while a voter that is replaced is still there.
+
+        etcd adds nobody unless as many voters as are a majority with the newcomer have been connected
+        for 5 s (from 3.5.30 and 3.6.11 on; before, all of them). Of three that is each, so that the
+        latest one would have to be waited for; of four it may be missing.
+
+        Never is more than one to spare: it is one of those that the newcomer allows to go. Whom
+        nothing holds does not wait for that, nor who has handed over.
+        """
+        more = len(self.view.voters) - self.view.desired
+        owners = [owner for voter in self.leaving if (owner := self.owner(voter))]
+        ready = any(is_prepared(self, owner) for owner in owners)
+        if self.by_own_means or ready or more != 1 or len(self.leaving) <= more or self.not_kept():
+            return None
+        held_back = list(self.held_back)
+        decision = self.add_a_learner()
+        # Who cannot join is told once.
+        self.held_back = held_back
+        return decision
 
     def remove_the_leaving(self) -> Decision | None:
         last = self.leader if len(self.view.voters) == 1 else None
@@ -650,57 +666,25 @@ class _Planner(Situation):
                 return None
 
     def after_snapshot(self, decision: Decision, source: Member | None) -> Decision | None:
-        """The decision, once there is a snapshot of now; before that, the taking of one.
-
-        A snapshot of a few minutes ago counts, so that a run that died after it, or a removal that
-        etcd refused for now, does not take another one.
-        """
-        policy = self.policy.snapshots
-        if policy is None or not policy.before_removal:
-            return decision
-        if self.view.snapshot and self.now - self.view.snapshot.stored <= policy.max_age:
-            return decision
-        failure = self.recent_snapshot_failure(policy.retry)
-        why = failure or (None if source else "no member that is well could be asked for it")
-        if why is None and source is not None:
-            return replace(
-                decision,
-                action=TakeSnapshot(source.id),
-                reason=f"{decision.reason}; {source.label} gives a snapshot of the data first",
-            )
-        if policy.on_failure is OnSnapshotFailure.WARN:
-            return replace(
-                decision, reason=f"{decision.reason}; there is no snapshot of the data: {why}"
-            )
-        self.held_back.append(f"{decision.reason}; but not without a snapshot: {why}")
-        return None
-
-    def recent_snapshot_failure(self, retry: float) -> str | None:
-        """Why the last attempt failed, for as long as it is not repeated."""
-        failure, stored = self.view.snapshot_failure, self.view.snapshot
-        if failure is None or self.now - failure.time > retry:
-            return None
-        return None if stored and stored.stored >= failure.time else failure.reason
+        """The decision, once there is a snapshot of now; before that, the taking of one."""
+        match snapshot_rule.judge_snapshot(self, source):
+            case snapshot_rule.Ready(note):
+                reason = f"{decision.reason}; {note}" if note else decision.reason
+                return replace(decision, reason=reason)
+            case snapshot_rule.Take(giver, why):
+                return replace(
+                    decision, action=TakeSnapshot(giver.id), reason=f"{decision.reason}; {why}"
+                )
+            case held:
+                self.held_back.append(f"{decision.reason}; but not without a snapshot: {held.why}")
+                return None
 
     def take_due_snapshot(self) -> Decision | None:
-        policy, last = self.policy.snapshots, self.view.snapshot
-        if policy is None or policy.interval is None:
-            return None
-        age = self.now - last.taken if last else None
-        if age is not None and age < policy.interval:
-            return None
-        if self.recent_snapshot_failure(policy.retry) is not None:
-            return None
-        source = self.best_copy()
-        if source is None:
-            return None
-        due = "there is none yet" if age is None else f"the last one is {age:.0f} s old"
-        return self.say(
-            TakeSnapshot(source.id), f"a snapshot is due, as {due}: {source.label} gives it"
-        )
+        due = snapshot_rule.due_snapshot(self)
+        return self.say(TakeSnapshot(due.source.id), due.why) if due else None
 
     def add_a_learner(self) -> Decision | None:
-        if self.own_join:
+        if self.by_own_means:
             own_join.name_those_on_their_way(self, self.held_back)
             return None
         taken = {orphan.host: orphan for orphan in self.identities.orphans}

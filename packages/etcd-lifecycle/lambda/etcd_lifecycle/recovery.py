@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from .etcd import EtcdError, Refused
+from .etcd_errors import EtcdError, Refused
 from .join import JoinFormatError, render
 from .model import NO_LEADER, JoinConfiguration, RestoreOrder
 from .refusal import RefusedError

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def lag_behind(leader: Member | None, member: Member) -> int:
     """How many log entries a member is behind a leader; 0 if there is none that answers."""
-    log_end = leader.status.raft_index if leader and leader.status else 0
+    committed = leader.status.raft_index if leader and leader.status else 0
     applied = member.status.applied_index if member.status else 0
-    return max(0, log_end - applied)
+    return max(0, committed - applied)
 
 
 class Situation:

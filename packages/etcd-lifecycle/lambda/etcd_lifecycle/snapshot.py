@@ -14,15 +14,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from .act import Outcome, Result
-from .etcd import EtcdError
+from .etcd_errors import EtcdError
 from .model import SnapshotFailure, StoredSnapshot
 from .snapshot_store import STORE_ERRORS, RetentionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .etcd import SnapshotChunk
     from .etcd_access import EtcdAccess
+    from .etcd_answers import SnapshotChunk
     from .journal import Journal
     from .model import ClusterView, Member, TakeSnapshot
     from .snapshot_store import SnapshotStore

@@ -307,7 +307,7 @@ def _near(
     if leader is None or target is None or not _lags(leader, target, policy):
         return
     if any(
-        voter.healthy and stays(view, voter) and not _lags(leader, voter, policy)
+        voter.healthy and _keeps_running(view, voter) and not _lags(leader, voter, policy)
         for voter in view.voters
         if voter.id != leader.id
     ):
@@ -315,6 +315,11 @@ def _near(
     one = owner(view, leader)
     if one and held(view, leader) and now - view.first_seen[one.id] <= policy.replacement_deadline:
         yield "a transfer to a voter that is far behind, while there is time"
+
+
+def _keeps_running(view: ClusterView, voter: Member) -> bool:
+    one = owner(view, voter)
+    return stays(view, voter) and one is not None and not one.replaces_root
 
 
 def _lags(leader: Member, voter: Member, policy: Policy) -> bool:

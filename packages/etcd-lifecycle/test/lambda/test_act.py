@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from cluster_views import CLUSTER_ID, POLICY, Slot, address, member, member_id, view, with_member
 from etcd_lifecycle.act import Actor, Outcome, Result
-from etcd_lifecycle.etcd import (
+from etcd_lifecycle.etcd_errors import (
     AskedLearner,
     BadTransferee,
     EtcdError,

@@ -4,8 +4,9 @@ import json
 
 import pytest
 from etcd_lifecycle.environment import ConfigurationError
-from etcd_lifecycle.etcd import Credentials, TlsMaterial
+from etcd_lifecycle.etcd_login import Credentials
 from etcd_lifecycle.etcd_secrets import read_certificate, read_credentials
+from etcd_lifecycle.etcd_tls import TlsMaterial
 from function_stand_ins import CERTIFICATE
 
 

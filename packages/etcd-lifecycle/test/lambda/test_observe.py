@@ -2,7 +2,7 @@
 
 import pytest
 from cluster_views import GONE, NOW, POLICY, Slot, instance_id, member_id, view
-from etcd_lifecycle.etcd import MemberList, StatusReport
+from etcd_lifecycle.etcd_answers import MemberList, StatusReport
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.observe import PROGRESS_SECONDS, Observer, _waiting, progress
 
@@ -42,6 +42,9 @@ class Surroundings:
         self.shown = shown
         self.records = records
         self.progress = []
+        self.complaints = {}
+        self.alarmed = frozenset()
+        self.asked_for_alarms = 0
 
     def load(self):
         return self.records
@@ -65,31 +68,41 @@ class Surroundings:
         return {address: self.at(address).status() for address in asked}
 
     def at(self, address):
-        return Endpoint(self.shown, next(one for one in self.shown.members if one.host == address))
+        return Endpoint(self, next(one for one in self.shown.members if one.host == address))
 
 
 class Endpoint:
     """One member of a view."""
 
-    def __init__(self, shown, member):
-        self.shown = shown
+    def __init__(self, around, member):
+        self.around = around
         self.member = member
 
     def status(self, **_):
         one = self.member
-        return StatusReport(self.shown.cluster_id, one.id, one.learner, one.status)
+        complaints = self.around.complaints.get(one.id, ())
+        return StatusReport(
+            self.around.shown.cluster_id, one.id, one.learner, one.status, complaints
+        )
 
     def member_list(self, **_):
-        return MemberList(self.shown.cluster_id, self.member.id, self.shown.members)
+        shown = self.around.shown
+        return MemberList(shown.cluster_id, self.member.id, shown.members)
 
     def alarms(self):
-        return frozenset()
+        self.around.asked_for_alarms += 1
+        return self.around.alarmed
 
 
 def observed(shown, records, **options):
     around = Surroundings(shown, records)
+    return look(around, **options), around
+
+
+def look(around, **options):
     observer = Observer("main", None, around, around, around)
-    return observer.observe(shown.desired, shown.instances, NOW, **options), around
+    shown = around.shown
+    return observer.observe(shown.desired, shown.instances, NOW, **options)
 
 
 BEHIND = POLICY.max_promotion_lag + 1
@@ -148,3 +161,24 @@ def test_otherwise_its_time_goes_on(seconds, least):
 
     assert seen.first_seen[LEARNER] == NOW - seconds
     assert around.progress == []
+
+
+THREE = view(Slot(), Slot(), Slot())
+
+
+def test_alarms_are_not_asked_for_while_no_member_complains():
+    around = Surroundings(THREE, Records(seed=THREE.seed))
+
+    assert all(member.healthy for member in look(around).members)
+    assert around.asked_for_alarms == 0
+
+
+@pytest.mark.parametrize("who", [1, 3])
+def test_alarms_are_asked_for_when_any_member_complains(who):
+    around = Surroundings(THREE, Records(seed=THREE.seed))
+    around.complaints = {member_id(who): ("memberID:102 alarm:NOSPACE ",)}
+    around.alarmed = frozenset({member_id(2)})
+
+    alarmed = [member.id for member in look(around).members if member.alarmed]
+    assert alarmed == [member_id(2)]
+    assert around.asked_for_alarms == 1

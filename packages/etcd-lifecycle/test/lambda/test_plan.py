@@ -672,6 +672,37 @@ def test_the_replaced_member_is_removed_before_the_next_one_joins():
     assert action(seen) == RemoveMember(member_id(3))
 
 
+def test_where_several_are_replaced_the_next_one_joins_before_the_first_goes():
+    seen = view(HEALTHY, GOING, GOING, HEALTHY, LAUNCHING, desired=3)
+
+    assert action(seen) == AddLearner("i-5", address(5))
+
+
+def test_there_is_never_more_than_one_voter_to_spare_for_that():
+    seen = view(HEALTHY, GOING, GOING, HEALTHY, HEALTHY, LAUNCHING, desired=3)
+
+    assert action(seen) == RemoveMember(member_id(2))
+
+
+@pytest.mark.parametrize(
+    ("desired", "slots"),
+    [
+        # Nothing holds one of those that go.
+        (3, (HEALTHY, GOING, Slot(instance="Terminating:Proceed"), HEALTHY, LAUNCHING)),
+        # Fewer are wanted, so that nobody is awaited.
+        (2, (HEALTHY, GOING, GOING, HEALTHY, LAUNCHING)),
+    ],
+)
+def test_the_next_one_does_not_keep_others_from_going(desired, slots):
+    assert isinstance(action(view(*slots, desired=desired)), RemoveMember)
+
+
+def test_while_a_member_is_unwell_the_replaced_ones_go_first():
+    seen = view(replace(HEALTHY, member="alarmed"), GOING, GOING, HEALTHY, LAUNCHING, desired=3)
+
+    assert not isinstance(action(seen), AddLearner)
+
+
 def test_the_wait_for_a_replacement_has_a_deadline():
     waited = POLICY.replacement_deadline
     in_time = view(HEALTHY, HEALTHY, replace(GOING, waited=waited), desired=3)

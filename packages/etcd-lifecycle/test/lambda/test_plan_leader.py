@@ -118,7 +118,7 @@ def test_that_it_leads_on_has_the_deadline_of_a_replacement():
     seen = view(late, Slot(behind=9000), FAR, desired=2)
     assert target(seen) == 3
     assert decide(seen).reason.endswith(
-        "so i-3 takes over first, 2501 log entries behind as it is: nobody is nearer"
+        "so i-3 takes over first, 2501 log entries behind as it is: nobody fit for it is nearer"
     )
 
 

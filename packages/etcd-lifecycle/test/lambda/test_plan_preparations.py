@@ -71,6 +71,13 @@ def choose(seen, policy=HOLDS):
     return decide(seen, policy).action
 
 
+def test_who_has_handed_over_goes_before_the_next_one_joins():
+    several = view(Slot(), GOES, GOES, Slot(), Slot(None, "Pending:Wait"), desired=3)
+
+    assert isinstance(choose(several), AddLearner)
+    assert choose(done(several)) == RemoveMember(member_id(2))
+
+
 # --- before a removal -----------------------------------------------------------------------------
 
 

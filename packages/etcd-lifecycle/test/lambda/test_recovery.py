@@ -15,7 +15,7 @@ from cluster_views import (
     status,
     view,
 )
-from etcd_lifecycle.etcd import StatusReport
+from etcd_lifecycle.etcd_answers import StatusReport
 from etcd_lifecycle.model import (
     NO_LEADER,
     CompleteHook,

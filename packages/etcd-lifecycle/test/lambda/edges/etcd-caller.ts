@@ -14,6 +14,7 @@ export interface StatusReport {
   readonly cluster_id: string;
   readonly member_id: string;
   readonly learner: boolean;
+  readonly complaints: string[];
   readonly status: {
     readonly leader: string;
     readonly raft_term: string;

@@ -7,11 +7,10 @@ import socket
 import threading
 
 import pytest
-from etcd_lifecycle import etcd
-from etcd_lifecycle.etcd import (
-    Credentials,
-    EtcdEndpoint,
-    EtcdEndpoints,
+from etcd_lifecycle import etcd_gateway
+from etcd_lifecycle.etcd import EtcdEndpoint, EtcdEndpoints, Timeouts
+from etcd_lifecycle.etcd_answers import lists_linearizably
+from etcd_lifecycle.etcd_errors import (
     EtcdError,
     LeaderChanged,
     MemberNotFound,
@@ -22,14 +21,12 @@ from etcd_lifecycle.etcd import (
     OutcomeUnknown,
     RecentlyRemoved,
     Refused,
-    Session,
-    Timeouts,
-    TlsMaterial,
     TlsProblem,
     Unhealthy,
     Unreachable,
-    lists_linearizably,
 )
+from etcd_lifecycle.etcd_login import Credentials, Session
+from etcd_lifecycle.etcd_tls import TlsMaterial
 from etcd_lifecycle.model import Member, MemberStatus
 from python_retry import CircuitBreaker
 
@@ -325,7 +322,7 @@ def test_a_member_that_is_just_starting_is_asked_once_each_time_however_long_it_
 
 
 def test_a_machine_that_admits_nobody(monkeypatch):
-    monkeypatch.setattr(etcd, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(etcd_gateway, "CONNECT_TIMEOUT", 0.1)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((HOST, 0), backlog=0))
         port = listener.getsockname()[1]

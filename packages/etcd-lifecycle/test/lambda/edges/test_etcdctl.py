@@ -10,7 +10,7 @@ import time
 import pytest
 from etcd_lifecycle.access_settings import EtcdctlSettings, read_etcdctl_settings
 from etcd_lifecycle.environment import ConfigurationError
-from etcd_lifecycle.etcd import (
+from etcd_lifecycle.etcd_errors import (
     BadTransferee,
     EtcdError,
     LearnerNotReady,

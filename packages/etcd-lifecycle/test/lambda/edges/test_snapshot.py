@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from cluster_views import NOW, Slot, address, member_id, view, with_member
 from etcd_lifecycle.act import Result
-from etcd_lifecycle.etcd import SnapshotChunk, Unreachable
+from etcd_lifecycle.etcd_answers import SnapshotChunk
+from etcd_lifecycle.etcd_errors import Unreachable
 from etcd_lifecycle.model import TakeSnapshot
 from etcd_lifecycle.snapshot import (
     RESERVE_SECONDS,

@@ -2,14 +2,10 @@
 
 import dataclasses
 
-from etcd_lifecycle.etcd import (
-    Credentials,
-    EtcdEndpoint,
-    EtcdError,
-    Session,
-    Timeouts,
-    TlsMaterial,
-)
+from etcd_lifecycle.etcd import EtcdEndpoint, Timeouts
+from etcd_lifecycle.etcd_errors import EtcdError
+from etcd_lifecycle.etcd_login import Credentials, Session
+from etcd_lifecycle.etcd_tls import TlsMaterial
 
 _sessions = {}
 

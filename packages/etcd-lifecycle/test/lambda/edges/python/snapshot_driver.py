@@ -7,7 +7,8 @@ import time
 
 from etcd_lifecycle.aws import clients, is_failure
 from etcd_lifecycle.dependency import Dependency
-from etcd_lifecycle.etcd import EtcdEndpoints, TlsMaterial
+from etcd_lifecycle.etcd import EtcdEndpoints
+from etcd_lifecycle.etcd_tls import TlsMaterial
 from etcd_lifecycle.journal import Journal
 from etcd_lifecycle.model import ClusterView, Member, TakeSnapshot
 from etcd_lifecycle.snapshot import Snapshots
