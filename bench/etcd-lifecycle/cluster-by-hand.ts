@@ -62,8 +62,8 @@ export async function endLeaderByHand(
   return await underLoad(staying, () => LEADER_ENDS[way](cluster, leader));
 }
 
-/** etcd refuses every removal until its members have been connected for 5 s. */
-const SETTLE_MS = 5_500;
+/** etcd refuses changes until its members have been connected for 5 s. */
+export const SETTLE_MS = 5_500;
 
 /**
  * Replaces all members, one after the other, as fast as a loop over the API can: a learner is added,

@@ -6,9 +6,16 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readArguments, runProgram, UsageError } from '../../packages/etcd-lifecycle/demo/program';
 import { EtcdCluster, resolveEtcd } from '../../packages/test-harness/src';
-import { endLeaderByHand, LEADER_ENDS, replaceAllByHand, type Writers } from './cluster-by-hand';
+import {
+  endLeaderByHand,
+  LEADER_ENDS,
+  replaceAllByHand,
+  SETTLE_MS,
+  type Writers,
+} from './cluster-by-hand';
 import {
   deploy,
   fill,
@@ -99,12 +106,14 @@ async function measureRolls(rolls: number, bytes: number): Promise<Rolls> {
     {
       await using cluster = await EtcdCluster.start({ baseAddress: BY_HAND });
       await cluster.fill(bytes);
+      await sleep(SETTLE_MS);
       seconds.byHand.push(await replaceAllByHand(cluster));
     }
     for (const [way, replace] of Object.entries(ways) as [keyof typeof ways, typeof replaceAll][]) {
       const deployment = await deploy(QUORATE);
       try {
         await fill(deployment, bytes);
+        await sleep(SETTLE_MS);
         seconds[way].push(await replace(deployment));
       } finally {
         await deployment.stop();

@@ -178,12 +178,13 @@ ${table(['the leader is', 'gap, ms', 'acknowledged', 'failed', 'lost'], leaderRo
 
 ${table(['', 'seconds'], [...allRolls(m.rolls, 'Tiny database'), ...allRolls(m.largeRolls, `${m.megabytes} MB`)])}
 
-Most of the time of a tight loop is etcd's own caution: it adds nobody unless as many voters as are a
-majority with the newcomer have been connected for 5 s. Of three that is each, so that the latest
-replacement has to be waited for; of four it may be missing. So Quorate adds the next replacement before
-it removes the first member, and waits less. Told to replace one by one it cannot, and waits as long as
-the loop does; what it takes beyond that is instances that start, and ask for their configuration once a
-second by the AWS CLI. An instance of EC2 takes longer than 5 s to boot, so that nobody waits there.
+Each cluster had been up for more than 5 s. Most of the time of a tight loop is etcd's own caution: it
+adds nobody unless as many voters as are a majority with the newcomer have been connected for 5 s. Of
+three that is each, so that the latest replacement has to be waited for; of four it may be missing. So
+Quorate adds the next replacement before it removes the first member, and waits less. Told to replace one
+by one it cannot, and waits as long as the loop does; what it takes beyond that is instances that start,
+and ask for their configuration once a second by the AWS CLI. An instance of EC2 takes longer than 5 s to
+boot, so that nobody waits there.
 
 ## A member that need not be replaced
 
