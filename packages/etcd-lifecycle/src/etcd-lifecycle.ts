@@ -37,7 +37,7 @@ import { guardCapacity } from './private/guards/capacity';
 import { guardGroup } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
-import { guardAdmission, guardEndpoints } from './private/guards/network';
+import { guardAdmission, guardEndpoints, guardPublicSubnets } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
 import { guardRetries } from './private/guards/retries';
 import { guardSecrecy } from './private/guards/secrecy';
@@ -266,6 +266,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   private guard(): void {
     guardInputs(this, this.settings);
     guardAccess(this, this.settings);
+    guardPublicSubnets(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
     guardBeforeRemoval(this, this.settings);

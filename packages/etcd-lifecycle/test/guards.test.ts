@@ -217,10 +217,8 @@ describe('times', () => {
     const stack = new ClusterStack();
     stack.addLifecycle({ timeout: seconds(38) });
     expect(warnings(stack)).toEqual([
-      'timeout does not fit the retries of a heartbeat. The attempts and sleeps of the retry ' +
-        'take up to 38.9 s, but the function is stopped after 38 s. Raise the time-out of the ' +
-        'function, or lower baseDelay, maxDelay or maxRetries. ' +
-        '[ack: @quorate/etcd-lifecycle:retriesCutShort]',
+      'timeout is 38 s, but all attempts of a heartbeat may take 38.9 s, so that the last ones may ' +
+        'not be made: make it at least 39 s [ack: @quorate/etcd-lifecycle:retriesCutShort]',
     ]);
   });
 
@@ -389,6 +387,27 @@ describe('the members’ security group', () => {
       });
     }
     expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('public subnets', () => {
+  const REFUSED = 'Stack/EtcdLifecycle: the function would run in public subnets of Stack/';
+
+  test('are refused, as a function has no way out of them', () => {
+    const stack = new ClusterStack();
+    expect(() => stack.addLifecycle({ vpcSubnets: { subnetType: SubnetType.PUBLIC } })).toThrow(
+      `${REFUSED}Vpc, where Lambda gives it no way to the endpoints of AWS`,
+    );
+  });
+
+  test('are refused where a network has no others', () => {
+    const stack = new ClusterStack();
+    const vpc = Vpc.fromVpcAttributes(stack, 'Default', {
+      vpcId: 'vpc-1',
+      availabilityZones: ['eu-central-1a'],
+      publicSubnetIds: ['subnet-1'],
+    });
+    expect(() => stack.addLifecycle({ vpc })).toThrow(`${REFUSED}Default`);
   });
 });
 
