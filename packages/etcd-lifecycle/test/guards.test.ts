@@ -95,6 +95,24 @@ describe('the capacity of the group', () => {
   });
 });
 
+test('a launch configuration, which accounts of today cannot make, is warned of', () => {
+  const stack = new ClusterStack();
+  const autoScalingGroup = new AutoScalingGroup(stack, 'Group', {
+    vpc: stack.vpc,
+    instanceType: new InstanceType('m7g.medium'),
+    machineImage: MachineImage.latestAmazonLinux2023(),
+    securityGroup: new SecurityGroup(stack, 'Members', { vpc: stack.vpc }),
+    minCapacity: 3,
+    maxCapacity: 4,
+  });
+  stack.addLifecycle({ autoScalingGroup });
+  expect(warnings(stack)).toEqual([
+    expect.stringMatching(
+      /generateLaunchTemplateInsteadOfLaunchConfig.* \[ack: @quorate\/etcd-lifecycle:launchConfiguration\]$/,
+    ),
+  ]);
+});
+
 describe('the maintenance policy of the group', () => {
   test.each([
     [1, 200],
