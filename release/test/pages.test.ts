@@ -100,3 +100,14 @@ test.each(packageFolders().map((folder) => relative(ROOT, folder)))(
     expect(links.filter((link) => !/^(#|https:)/.test(link))).toEqual([]);
   },
 );
+
+test('every command of projen that a page names is there', () => {
+  const { tasks } = JSON.parse(readFileSync(join(ROOT, '.projen', 'tasks.json'), 'utf8'));
+  const named = PAGES.flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(/npx projen ([a-z][a-z:-]*)/g)].map(
+      ([, task = '']) => task,
+    ),
+  );
+  expect(named).toContain('test:crash:sample');
+  expect([...new Set(named)].filter((task) => !(task in tasks))).toEqual([]);
+});
