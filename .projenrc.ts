@@ -30,6 +30,7 @@ const testHarness = new Package(workspace, {
     `@aws-sdk/client-sqs@${VERSIONS.awsSdk}`,
     `@jest/globals@${VERSIONS.jest}`,
     '@types/jest@^30.0.0',
+    `typescript@${VERSIONS.typescript}`,
   ],
   peerDeps: [`@jest/globals@${VERSIONS.jest}`],
   optionalPeers: ['@jest/globals'],

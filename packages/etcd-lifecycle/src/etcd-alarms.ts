@@ -41,7 +41,7 @@ export interface EtcdAlarms {
   readonly certificateEnds?: Duration;
 }
 
-/** The alarms of a cluster. Each one's description says what to do. */
+/** The alarms of a cluster. Each one's description says what to do, and where the guide says more. */
 export interface EtcdAlarmSet {
   /** Nobody has looked at the cluster for five minutes. */
   readonly silent: Alarm;

@@ -34,10 +34,10 @@ import {
 import { guardAccess } from './private/guards/access';
 import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
 import { guardCapacity } from './private/guards/capacity';
-import { guardGroup } from './private/guards/group';
+import { guardGroup, guardLaunch } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
-import { guardAdmission, guardEndpoints } from './private/guards/network';
+import { guardAdmission, guardEndpoints, guardPublicSubnets } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
 import { guardRetries } from './private/guards/retries';
 import { guardSecrecy } from './private/guards/secrecy';
@@ -266,6 +266,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   private guard(): void {
     guardInputs(this, this.settings);
     guardAccess(this, this.settings);
+    guardPublicSubnets(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
     guardBeforeRemoval(this, this.settings);
@@ -288,6 +289,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     const { autoScalingGroup, members, beforeRemoval, access } = this.settings;
     const own = ownGroup(autoScalingGroup);
     if (own) {
+      guardLaunch(this, own.resource);
       guardCapacity(this, own.resource);
       guardPurchase(this, own.group, own.resource);
       guardWarmPool(this, own.group, this.bootstrapped);

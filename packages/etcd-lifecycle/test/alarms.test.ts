@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { EtcdCertificates, PythonRunner } from '@quorate/test-harness';
 import { Duration } from 'aws-cdk-lib';
@@ -95,9 +96,30 @@ describe('the alarms', () => {
   test('tell the cluster, what is wrong, and what to do', () => {
     for (const { AlarmDescription } of Object.values(alarmsOf(all.template))) {
       // CloudWatch takes 1024 characters.
-      expect(AlarmDescription).toMatch(/^etcd cluster main: [^.]+\. .*\.$/);
+      expect(AlarmDescription).toMatch(/^etcd cluster main: [^.]+\. .*\. More: \S+$/);
       expect(AlarmDescription.length).toBeLessThanOrEqual(1024);
     }
+  });
+
+  test('lead to their sections of the operator’s guide, and there is none without an alarm', () => {
+    const repository = join(__dirname, '..', '..', '..');
+    const guide = readFileSync(join(repository, 'docs', 'operations.md'), 'utf8');
+    const [, section = ''] = /^## Alarms\n(.*?)^## /ms.exec(guide) ?? [];
+    const titles = [...section.matchAll(/^### (\w+)$/gm)].map(([, title = '']) => title);
+    const alarms = all.lifecycle.alarms ?? {};
+    expect(titles.sort()).toEqual(Object.keys(alarms).sort());
+    const leadTo = Object.values(alarmsOf(all.template)).map(
+      ({ AlarmDescription }) => / More: (\S+)$/.exec(AlarmDescription)?.[1],
+    );
+    expect(leadTo.sort()).toEqual(
+      // GitHub's anchors of titles are in lower case.
+      titles
+        .map((title) => title.toLowerCase())
+        .sort()
+        .map(
+          (anchor) => `https://github.com/quorate/quorate/blob/main/docs/operations.md#${anchor}`,
+        ),
+    );
   });
 
   test('and their end are sent to the topic', () => {

@@ -896,6 +896,10 @@ describe('what cannot work is refused at synthesis', () => {
     ['Node.js', { runtime: Runtime.NODEJS_LATEST }, '; the function is written in Python'],
     ['Python 3.9', { runtime: Runtime.PYTHON_3_9 }, 'runtime is python3.9; the function'],
     ['Python 2', { runtime: Runtime.PYTHON_2_7 }, 'runtime is python2.7; the function'],
+    ['no name', { clusterName: undefined }, 'clusterName undefined must be 1 to 64 letters'],
+    ['memory below 128 MiB', { memorySize: 127 }, 'memorySize is 127; Lambda takes 128 to 10240'],
+    ['memory above 10 GiB', { memorySize: 10241 }, 'memorySize is 10241; Lambda takes 128 to'],
+    ['memory by halves', { memorySize: 256.5 }, 'memorySize is 256.5; Lambda takes 128 to'],
     ['no security group', { securityGroups: [] }, 'securityGroups is empty'],
     [
       'heartbeats that Auto Scaling does not take',
@@ -948,6 +952,8 @@ describe('what cannot work is refused at synthesis', () => {
   const accepted: [string, Partial<EtcdLifecycleProps>][] = [
     ['a name of 64', { clusterName: 'a'.repeat(64) }],
     ['a name that only the deployment knows', { clusterName: Fn.importValue('name') }],
+    ['the least memory', { memorySize: 128 }],
+    ['the most memory', { memorySize: 10240 }],
     ['the lowest and the highest port', { ports: { client: 1, peer: 65535 } }],
     ['Python 3.10', { runtime: Runtime.PYTHON_3_10 }],
     ['the shortest times', { heartbeatTimeout: seconds(157), timeout: seconds(30) }],
@@ -965,6 +971,13 @@ describe('what cannot work is refused at synthesis', () => {
 
   test.each(accepted)('but not %s', (_title, props) => {
     synthesize(props).template.resourceCountIs('AWS::Lambda::Function', 1);
+  });
+
+  test('no group, which JavaScript lets one leave out', () => {
+    const props = { clusterName: 'main' } as EtcdLifecycleProps;
+    expect(() => new EtcdLifecycle(new ClusterStack(), 'EtcdLifecycle', props)).toThrow(
+      'Stack/EtcdLifecycle: autoScalingGroup is missing',
+    );
   });
 
   test('an interval of zero in the user data', () => {

@@ -95,6 +95,24 @@ describe('the capacity of the group', () => {
   });
 });
 
+test('a launch configuration, which accounts of today cannot make, is warned of', () => {
+  const stack = new ClusterStack();
+  const autoScalingGroup = new AutoScalingGroup(stack, 'Group', {
+    vpc: stack.vpc,
+    instanceType: new InstanceType('m7g.medium'),
+    machineImage: MachineImage.latestAmazonLinux2023(),
+    securityGroup: new SecurityGroup(stack, 'Members', { vpc: stack.vpc }),
+    minCapacity: 3,
+    maxCapacity: 4,
+  });
+  stack.addLifecycle({ autoScalingGroup });
+  expect(warnings(stack)).toEqual([
+    expect.stringMatching(
+      /generateLaunchTemplateInsteadOfLaunchConfig.* \[ack: @quorate\/etcd-lifecycle:launchConfiguration\]$/,
+    ),
+  ]);
+});
+
 describe('the maintenance policy of the group', () => {
   test.each([
     [1, 200],
@@ -217,10 +235,8 @@ describe('times', () => {
     const stack = new ClusterStack();
     stack.addLifecycle({ timeout: seconds(38) });
     expect(warnings(stack)).toEqual([
-      'timeout does not fit the retries of a heartbeat. The attempts and sleeps of the retry ' +
-        'take up to 38.9 s, but the function is stopped after 38 s. Raise the time-out of the ' +
-        'function, or lower baseDelay, maxDelay or maxRetries. ' +
-        '[ack: @quorate/etcd-lifecycle:retriesCutShort]',
+      'timeout is 38 s, but all attempts of a heartbeat may take 38.9 s, so that the last ones may ' +
+        'not be made: make it at least 39 s [ack: @quorate/etcd-lifecycle:retriesCutShort]',
     ]);
   });
 
@@ -276,7 +292,8 @@ describe('spot instances', () => {
       spotPrice: '0.05',
     });
     stack.addLifecycle({ autoScalingGroup });
-    expect(warnings(stack)).toEqual(WARNED);
+    // Only a launch configuration has one.
+    expect(warnings(stack)).toEqual([expect.stringContaining('launchConfiguration'), ...WARNED]);
   });
 
   test.each([
@@ -389,6 +406,27 @@ describe('the members’ security group', () => {
       });
     }
     expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('public subnets', () => {
+  const REFUSED = 'Stack/EtcdLifecycle: the function would run in public subnets of Stack/';
+
+  test('are refused, as a function has no way out of them', () => {
+    const stack = new ClusterStack();
+    expect(() => stack.addLifecycle({ vpcSubnets: { subnetType: SubnetType.PUBLIC } })).toThrow(
+      `${REFUSED}Vpc, where Lambda gives it no way to the endpoints of AWS`,
+    );
+  });
+
+  test('are refused where a network has no others', () => {
+    const stack = new ClusterStack();
+    const vpc = Vpc.fromVpcAttributes(stack, 'Default', {
+      vpcId: 'vpc-1',
+      availabilityZones: ['eu-central-1a'],
+      publicSubnetIds: ['subnet-1'],
+    });
+    expect(() => stack.addLifecycle({ vpc })).toThrow(`${REFUSED}Default`);
   });
 });
 

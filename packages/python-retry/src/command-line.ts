@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { emitPythonRetry, type PythonRetryVersion } from './emit';
 import {
@@ -30,6 +32,7 @@ Options:
   --fragment         leave out imports and logger, for code that has them
   --stub             write the type stub (.pyi) of the module instead
   --info             write its size, SHA-256, names and features as JSON instead
+  --version          show the version of this package
   --help             show this
 
 Features:
@@ -68,11 +71,16 @@ function answer(args: readonly string[]): string {
       fragment: { type: 'boolean' },
       stub: { type: 'boolean' },
       info: { type: 'boolean' },
+      version: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   });
   if (values.help) {
     return HELP;
+  }
+  if (values.version) {
+    const manifest = readFileSync(join(__dirname, '..', 'package.json'), 'utf8');
+    return `${JSON.parse(manifest).version}\n`;
   }
   const emission = emitPythonRetry({
     features: readFeatures(values.features),

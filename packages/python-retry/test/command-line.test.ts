@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { emitPythonRetry, getPythonRetryUtils, PYTHON_RETRY_FEATURES } from '../src';
 import { runCommandLine } from '../src/command-line';
@@ -25,6 +27,11 @@ describe('options', () => {
     expect(source).not.toBe(stub);
     expect(runCommandLine(['--features', 'all', '--stub']).stdout).toBe(stub);
     expect(JSON.parse(runCommandLine(['--features', 'all', '--info']).stdout)).toEqual(info);
+  });
+
+  test('--version is that of the package', () => {
+    const manifest = readFileSync(join(__dirname, '..', 'package.json'), 'utf8');
+    expect(runCommandLine(['--version']).stdout).toBe(`${JSON.parse(manifest).version}\n`);
   });
 
   test('--help names every option and every feature', () => {

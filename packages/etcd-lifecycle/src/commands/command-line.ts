@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Command, ExitCode, RefusedError, UsageError } from './command';
 import { DEFRAGMENT } from './defragment';
 import { HISTORY } from './history';
@@ -17,7 +19,7 @@ Shows and mends what the construct EtcdLifecycle looks after.
 Commands:
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(11)} ${summary}`).join('\n')}
 
-"${PROGRAM} <command> --help" shows the options of a command. Credentials and Region are found as the
+"${PROGRAM} <command> --help" shows the options of a command, "--version" the version. Credentials and Region are found as the
 AWS SDK finds them: environment variables such as AWS_PROFILE and AWS_REGION, or its files.
 
 Exit codes: 0 done, 1 failed, 2 not understood, 3 refused as it is not safe or not confirmed (then
@@ -44,6 +46,10 @@ export async function runCommandLine(
     terminal.out(HELP);
     return ExitCode.DONE;
   }
+  if (name === '--version') {
+    terminal.out(`${readVersion()}\n`);
+    return ExitCode.DONE;
+  }
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) {
     terminal.err(`${PROGRAM}: there is no command "${name}"\nTry "${PROGRAM} --help".\n`);
@@ -64,6 +70,10 @@ export async function runCommandLine(
     }
     return error instanceof RefusedError ? ExitCode.REFUSED : ExitCode.FAILED;
   }
+}
+
+function readVersion(): string {
+  return JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')).version;
 }
 
 /** What went wrong; where the AWS SDK leaves out what mends it, that too. */

@@ -1,3 +1,4 @@
+import { describeRecorded } from './action';
 import { type Command, readOptions, readWholeNumber, UsageError } from './command';
 import { type JournalEntry, readJournal } from './journal';
 import { LifecycleFunction } from './lifecycle-function';
@@ -18,7 +19,7 @@ Options:
   --table NAME     the DynamoDB table
   --limit N        the newest N entries (default: ${DEFAULT_LIMIT})
   --since TIME     none that is older, such as 2026-01-31 or 2026-01-31T12:00:00Z (default: all)
-  --json           as JSON: an array of objects, with the arithmetic of each decision
+  --json           as JSON: an array of objects, with the arithmetic and all of each decision
   --region REGION  the AWS Region (default: as the AWS SDK finds it)
   --help           show this
 
@@ -46,7 +47,11 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   const limit = readWholeNumber('--limit', values.limit, 1);
   const since = values.since === undefined ? undefined : readTime(values.since);
   const where = await whereJournalIs(values);
-  const entries = await readJournal({ ...where, limit, since, region: values.region });
+  const entries = await readJournal({ ...where, limit, since, region: values.region }).catch(
+    (error: Error) => {
+      throw error.name === 'ResourceNotFoundException' ? withoutTable(where.table, error) : error;
+    },
+  );
   if (values.json) {
     terminal.out(`${JSON.stringify(entries, null, 2)}\n`);
     return;
@@ -82,6 +87,14 @@ async function whereJournalIs(values: {
   return { cluster, table };
 }
 
+function withoutTable(table: string, cause: Error): Error {
+  return new Error(
+    `there is no table "${table}" in this account and Region (${cause.name}): check the name, ` +
+      '--region and the credentials',
+    { cause },
+  );
+}
+
 function readTime(text: string): Date {
   const time = new Date(text);
   if (Number.isNaN(time.getTime())) {
@@ -92,5 +105,5 @@ function readTime(text: string): Date {
 
 function renderEntry(entry: JournalEntry): string[] {
   const time = entry.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
-  return [time, entry.action, entry.outcome, entry.reason];
+  return [time, describeRecorded(entry.action), entry.outcome, entry.reason];
 }

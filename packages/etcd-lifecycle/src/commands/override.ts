@@ -63,7 +63,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
         `${remove} is removed even if the others have no healthy majority. Type its name again: `,
       );
       if (typed?.trim() !== remove) {
-        throw new RefusedError('it was not confirmed');
+        throw new RefusedError('it was not confirmed; --yes confirms without being asked');
       }
     }
     await lifecycle.tell({ override: { remove, operator, reason, seconds: minutes * 60 } });
@@ -83,7 +83,8 @@ function checkMember(
   const named = members.filter(({ id, name }) => [name, id, hex(id)].includes(remove));
   if (named.length !== 1) {
     const all = members.map(({ id, name }) => `${name || 'unnamed'} (${hex(id)})`);
-    throw new RefusedError(`${remove} names ${named.length} members; there are ${all.join(', ')}`);
+    const count = named.length === 0 ? 'no member' : `${named.length} members`;
+    throw new RefusedError(`${remove} names ${count}; there are ${all.join(', ')}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
+import { type Action, describeAction } from './action';
 import { type Command, readOptions, UsageError } from './command';
 import { LifecycleFunction } from './lifecycle-function';
 import { decideOnRecording } from './python-planner';
@@ -46,7 +47,7 @@ interface View {
 }
 
 interface Decision {
-  readonly action: { readonly kind: string } & Readonly<Record<string, unknown>>;
+  readonly action: Action;
   readonly reason: string;
   readonly arithmetic: string;
 }
@@ -110,19 +111,13 @@ function render({ view, decision }: Plan): string {
   const quorum = view.quorate
     ? `${members.length - learners} voters, ${learners} learners`
     : 'no quorum answers';
-  const { kind, ...target } = decision.action;
-  const action = [kind, ...Object.entries(target).map(([key, value]) => `${key}=${told(value)}`)];
   return [
     `Cluster:    ${view.cluster}: ${quorum}; ${instances.length} instances, ${view.desired} wanted`,
     ...Object.entries(silent).map(([address, why]) => `Silent:     ${address}: ${why}`),
-    `Next:       ${action.join(' ')}`,
+    `Next:       ${describeAction(decision.action)}`,
     `Reason:     ${decision.reason}`,
     `Arithmetic: ${decision.arithmetic}`,
     'Nothing was changed.',
     '',
   ].join('\n');
-}
-
-function told(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -155,7 +155,7 @@ async function order(
       `Type the name of the cluster (${request.cluster}) to make it anew from this snapshot: `,
     );
     if (typed?.trim() !== request.cluster) {
-      throw new RefusedError('it was not confirmed');
+      throw new RefusedError('it was not confirmed; --yes confirms without being asked');
     }
   }
   terminal.err('Looking again, and ordering the recovery ...\n');

@@ -17,6 +17,9 @@ import type { Settings } from './defaults';
 /** The share of its time that the function may take. */
 const NEAR_TIMEOUT = 0.9;
 
+/** Where each alarm has a section of its name, with more than fits into a description. */
+const GUIDE = 'https://github.com/quorate/quorate/blob/main/docs/operations.md';
+
 /** What is watched. */
 export interface Watched {
   readonly metrics: EtcdMetrics;
@@ -40,7 +43,7 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
   ): Alarm => {
     const made = new Alarm(parent, id, {
       evaluationPeriods: minutes,
-      alarmDescription: `etcd cluster ${clusterName}: ${description}`,
+      alarmDescription: `etcd cluster ${clusterName}: ${description} More: ${GUIDE}#${id.toLowerCase()}`,
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: TreatMissingData.NOT_BREACHING,
       ...props,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
@@ -40,6 +41,17 @@ describe('help', () => {
     for (const option of ['--region', '--help', ...options]) {
       expect(stdout).toContain(`  ${option}`);
     }
+  });
+
+  test('tells the version', async () => {
+    const { version } = JSON.parse(
+      readFileSync(join(ROOT, 'packages', 'etcd-lifecycle', 'package.json'), 'utf8'),
+    );
+    expect(await runCommand(['--version'])).toEqual({
+      exitCode: 0,
+      stdout: `${version}\n`,
+      stderr: '',
+    });
   });
 
   test('is shown by the program that is installed', async () => {

@@ -64,10 +64,10 @@ test('shows each decision with its reason and outcome, oldest first', async () =
     exitCode: 0,
     stderr: '',
     stdout: [
-      'TIME                  ACTION                                        OUTCOME                          REASON',
-      '2024-11-24 06:00:00Z  RemoveMember(member_id=7)                     unknown: sent, but not answered  a dead member goes first',
-      '2024-11-24 06:00:01Z  Promote(member_id=8)                          done                             a dead member goes first',
-      '2024-11-24 07:00:00Z  TransferLeadership(leader_id=8, target_id=9)  done                             a dead member goes first',
+      'TIME                  ACTION                                      OUTCOME                          REASON',
+      '2024-11-24 06:00:00Z  RemoveMember member_id=7                    unknown: sent, but not answered  a dead member goes first',
+      '2024-11-24 06:00:01Z  Promote member_id=8                         done                             a dead member goes first',
+      '2024-11-24 07:00:00Z  TransferLeadership leader_id=8 target_id=9  done                             a dead member goes first',
       '',
     ].join('\n'),
   });
@@ -131,8 +131,11 @@ test('takes the table as the function has it, if the entry has a digest it is gi
   expect(JSON.parse(stdout)).toMatchObject([{ time: '2024-11-24T06:00:00.125Z', view: 'abc123' }]);
 });
 
-test('fails with what AWS says when the table is not there', async () => {
+test('fails with what mends it when the table is not there', async () => {
   const result = await history('--cluster', 'main', '--table', 'gone');
   expect(result).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(result.stderr).toMatch(/^etcd-lifecycle history: .*\(?ResourceNotFoundException/);
+  expect(result.stderr).toBe(
+    'etcd-lifecycle history: there is no table "gone" in this account and Region ' +
+      '(ResourceNotFoundException): check the name, --region and the credentials\n',
+  );
 });

@@ -40,7 +40,7 @@ const removals = () => deployment.journal.records.filter(({ kind }) => kind === 
 test('an order about a member that there is not is refused, and tells which there are', async () => {
   const { exitCode, stderr } = await order('i-0');
   expect(exitCode).toBe(3);
-  expect(stderr).toContain(`i-0 names 0 members; there are `);
+  expect(stderr).toContain(`i-0 names no member; there are `);
   expect(stderr).toContain(`${dead.instanceId} (`);
 });
 

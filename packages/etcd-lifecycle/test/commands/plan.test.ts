@@ -63,7 +63,7 @@ test('of a settled cluster says that nothing is to be done', async () => {
   expect(stdout).toBe(
     [
       'Cluster:    demo: 3 voters, 0 learners; 3 instances, 3 wanted',
-      'Next:       Wait soon=false',
+      'Next:       Wait',
       'Reason:     settled: every member is well and nothing is asked for',
       'Arithmetic: voters 3, healthy 3, leaving 0, quorum 2, desired 3',
       'Nothing was changed.',

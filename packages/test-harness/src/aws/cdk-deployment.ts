@@ -106,17 +106,21 @@ export class CdkDeployment {
       await bootstrap(cloudFormation, template);
       await uploadAssets(ministack, s3, cloudAssemblyDirectory, stackId);
       const stackName = props.stackName ?? stackId;
-      await cloudFormation.send(
-        new CreateStackCommand({
-          StackName: stackName,
-          TemplateURL: await uploadTemplate(ministack, s3, stackName, template),
-          Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM', 'CAPABILITY_AUTO_EXPAND'],
-          Parameters: Object.entries(props.parameters ?? {}).map(([key, value]) => ({
-            ParameterKey: key,
-            ParameterValue: value,
-          })),
-        }),
-      );
+      await cloudFormation
+        .send(
+          new CreateStackCommand({
+            StackName: stackName,
+            TemplateURL: await uploadTemplate(ministack, s3, stackName, template),
+            Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM', 'CAPABILITY_AUTO_EXPAND'],
+            Parameters: Object.entries(props.parameters ?? {}).map(([key, value]) => ({
+              ParameterKey: key,
+              ParameterValue: value,
+            })),
+          }),
+        )
+        .catch((error: Error) => {
+          throw explained(error);
+        });
       const outputs = await waitForStack(cloudFormation, stackName, props.timeoutSeconds ?? 60);
       return new CdkDeployment(stackName, outputs, await listResources(cloudFormation, stackName));
     } finally {
@@ -156,6 +160,16 @@ export class CdkDeployment {
       .filter((resource) => resource.type === type)
       .sort((a, b) => (a.logicalId < b.logicalId ? -1 : 1));
   }
+}
+
+/** Says what can be done where the emulator only says that it does not know something. */
+function explained(error: Error): Error {
+  return error.message.includes('Unrecognized resource types')
+    ? new Error(
+        `${error.message}: the emulator knows none of them; leave them out by the option omitResourceTypes`,
+        { cause: error },
+      )
+    : error;
 }
 
 function readJson<T>(file: string): T {

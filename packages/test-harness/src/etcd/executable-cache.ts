@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withDirectoryLock } from './directory-lock';
 import { isExecutable, versionOf } from './executable';
@@ -52,6 +52,7 @@ export async function cachedEtcd(wanted: WantedEtcd, context: CacheContext): Pro
 
   if (!(await found())) {
     wanted.check(path);
+    await prepareCache(context.cache);
     await withDirectoryLock(
       `${directory}.lock`,
       async () => {
@@ -69,6 +70,12 @@ export async function cachedEtcd(wanted: WantedEtcd, context: CacheContext): Pro
     );
   }
   return { path, version };
+}
+
+/** Makes the directory of the cache, which lies in somebody's project: git is to leave it alone. */
+export async function prepareCache(cache: string): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  await writeFile(join(cache, '.gitignore'), '*\n');
 }
 
 async function makeIn(directory: string, wanted: WantedEtcd): Promise<void> {

@@ -4,14 +4,26 @@ import type { IConstruct } from 'constructs';
 import type { Settings } from '../defaults';
 import { refuse } from '../findings';
 
+/** MiB of memory that a function may have (Lambda developer guide, "Configure Lambda function memory"). */
+const LEAST_MEMORY = 128;
+const MOST_MEMORY = 10240;
+
 /** Each prop for itself: names, ports, the runtime. */
 export function guardInputs(scope: IConstruct, settings: Settings): void {
   const { clusterName, clientPort, peerPort, runtime, securityGroups, removal, replacementFirst } =
     settings;
-  if (!Token.isUnresolved(clusterName) && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(clusterName)) {
+  const { autoScalingGroup, memorySize } = settings;
+  // JavaScript lets both be left out.
+  if (!autoScalingGroup) {
+    refuse(scope, 'autoScalingGroup is missing: pass the group whose instances are the members');
+  }
+  if (
+    !Token.isUnresolved(clusterName) &&
+    !(typeof clusterName === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(clusterName))
+  ) {
     refuse(
       scope,
-      `clusterName "${clusterName}" must be 1 to 64 letters, digits, "-", "_" or ".", starting ` +
+      `clusterName ${JSON.stringify(clusterName)} must be 1 to 64 letters, digits, "-", "_" or ".", starting ` +
         'with a letter or digit',
     );
   }
@@ -31,6 +43,15 @@ export function guardInputs(scope: IConstruct, settings: Settings): void {
     refuse(
       scope,
       `runtime is ${runtime.name}; the function is written in Python, for 3.10 or newer`,
+    );
+  }
+  if (
+    !Token.isUnresolved(memorySize) &&
+    !(Number.isInteger(memorySize) && memorySize >= LEAST_MEMORY && memorySize <= MOST_MEMORY)
+  ) {
+    refuse(
+      scope,
+      `memorySize is ${memorySize}; Lambda takes ${LEAST_MEMORY} to ${MOST_MEMORY} MiB`,
     );
   }
   const { deadline, atDeadline } = removal ?? {};

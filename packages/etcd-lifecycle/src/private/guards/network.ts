@@ -7,7 +7,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import type { IConstruct } from 'constructs';
 import type { Settings } from '../defaults';
-import { warn } from '../findings';
+import { refuse, warn } from '../findings';
 
 /** Whether the members admit the function: an imported security group may take no rules. */
 export function guardAdmission(
@@ -34,6 +34,26 @@ export function guardAdmission(
       'notAdmitted',
       "the security groups of the members take no rules, so the function's was not admitted at " +
         `port ${clientPort}: import them with "mutable: true", or admit it yourself`,
+    );
+  }
+}
+
+/**
+ * Whether the function is kept out of public subnets: its interfaces get no public address there, so
+ * that the internet gateway takes nothing of theirs (Lambda developer guide, "Enable internet access
+ * for VPC-connected Lambda functions").
+ */
+export function guardPublicSubnets(scope: IConstruct, { vpc, vpcSubnets }: Settings): void {
+  if (!vpc) {
+    return;
+  }
+  const open = new Set(vpc.publicSubnets.map(({ subnetId }) => subnetId));
+  if (vpc.selectSubnets(vpcSubnets).subnetIds.some((id) => open.has(id))) {
+    refuse(
+      scope,
+      `the function would run in public subnets of ${vpc.node.path}, where Lambda gives it no way to ` +
+        'the endpoints of AWS: choose private ones by vpcSubnets, and add some if the network has ' +
+        'none; or do without a network by access: EtcdAccess.ssmRunCommand()',
     );
   }
 }

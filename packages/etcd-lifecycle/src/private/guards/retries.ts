@@ -12,8 +12,12 @@ export const RETRY_POLICIES: Readonly<Record<string, RetryPolicy>> = {
 /** Whether all attempts of a call fit into a run of the function. */
 export function guardRetries(scope: IConstruct, { timeout }: Settings): void {
   for (const [name, policy] of Object.entries(RETRY_POLICIES)) {
-    for (const { level, message } of explainPolicy(policy, timeout).problems) {
-      const told = `timeout does not fit the retries of a ${name}. ${message}`;
+    const { worstCaseTime = 0, problems } = explainPolicy(policy, timeout);
+    for (const { level } of problems) {
+      const told =
+        `timeout is ${timeout.toSeconds()} s, but all attempts of a ${name} may take ` +
+        `${worstCaseTime.toFixed(1)} s, so that the last ones may not be made: make it at least ` +
+        `${Math.floor(worstCaseTime) + 1} s`;
       if (level === 'error') {
         refuse(scope, told);
       }
