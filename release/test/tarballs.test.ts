@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   filesUnder,
@@ -28,6 +28,18 @@ const LARGEST: Record<string, number> = {
   '@quorate/test-harness': 400_000,
 };
 
+/** Packages that the main file of a package loads; all else is loaded when it is needed. */
+const LOADED: Record<string, string[]> = {
+  '@quorate/etcd-lifecycle': [
+    '@quorate/etcd-lifecycle',
+    '@quorate/python-retry',
+    'aws-cdk-lib',
+    'constructs',
+  ],
+  '@quorate/python-retry': ['@quorate/python-retry'],
+  '@quorate/test-harness': ['@quorate/test-harness'],
+};
+
 let directory: string;
 let packages: Map<string, PackedPackage>;
 
@@ -51,6 +63,24 @@ function run(script: string, args: readonly string[]) {
     encoding: 'utf8',
     env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined },
   });
+}
+
+/** The files that a script loads in a process of its own, from the workspace's folder. */
+function loadedBy(script: string): string[] {
+  const program = `${script}; process.stdout.write(JSON.stringify(Object.keys(require.cache)))`;
+  const output = execFileSync(process.execPath, ['--eval', program], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, CDK_VALIDATION: 'false' },
+  });
+  return JSON.parse(output);
+}
+
+/** The package that a file of the workspace or of one of its dependencies belongs to. */
+function packageOf(file: string): string {
+  const folder = packageFolders().find((one) => file.startsWith(one + sep));
+  const [scope = '', name] = file.slice(join(ROOT, 'node_modules').length + 1).split(sep);
+  return folder ? readManifest(folder).name : scope.startsWith('@') ? `${scope}/${name}` : scope;
 }
 
 /** The files of a package's folders that git knows or would take. */
@@ -82,6 +112,11 @@ describe.each(packageFolders().map((folder) => readManifest(folder).name))('%s',
 
   test('is small', () => {
     expect(packed().size).toBeLessThan(LARGEST[name] ?? 0);
+  });
+
+  test('loads no other package before it is needed', () => {
+    const loaded = loadedBy(`require(${JSON.stringify(name)})`).map(packageOf);
+    expect([...new Set(loaded)].sort()).toEqual(LOADED[name]);
   });
 
   test('says under which licence it stands', () => {
@@ -176,3 +211,32 @@ describe('whoever imports', () => {
 function concernsUs({ resolutionKind }: { readonly resolutionKind?: string }): boolean {
   return resolutionKind !== 'node10';
 }
+
+test('a synthesis with the construct loads neither facts of Regions nor what copies assets', () => {
+  const loaded = loadedBy(`
+    const { App, Stack } = require('aws-cdk-lib');
+    const { AutoScalingGroup } = require('aws-cdk-lib/aws-autoscaling');
+    const { InstanceType, MachineImage, SecurityGroup, Vpc } = require('aws-cdk-lib/aws-ec2');
+    const { Secret } = require('aws-cdk-lib/aws-secretsmanager');
+    const { EtcdLifecycle, EtcdTls } = require('@quorate/etcd-lifecycle');
+    const app = new App({ outdir: ${JSON.stringify(join(directory, 'assembly'))} });
+    const stack = new Stack(app, 'Stack');
+    const vpc = new Vpc(stack, 'Vpc');
+    const autoScalingGroup = new AutoScalingGroup(stack, 'Members', {
+      vpc,
+      instanceType: new InstanceType('m7g.medium'),
+      machineImage: MachineImage.genericLinux({ 'eu-central-1': 'ami-0123456789abcdef0' }),
+      securityGroup: new SecurityGroup(stack, 'SecurityGroup', { vpc }),
+      minCapacity: 3,
+      maxCapacity: 4,
+    });
+    const tls = EtcdTls.fromSecret(Secret.fromSecretNameV2(stack, 'Secret', 'etcd'));
+    new EtcdLifecycle(stack, 'Etcd', { autoScalingGroup, clusterName: 'main', vpc, tls });
+    app.synth()`);
+  const cdk = loaded.filter((file) => packageOf(file) === 'aws-cdk-lib');
+  // That it looks at the right place.
+  expect(cdk.filter((file) => file.includes(join('aws-cdk-lib', 'aws-lambda')))).not.toEqual([]);
+  expect(cdk.filter((file) => /[\\/](region-info|aws-s3-assets|fs-extra)[\\/]/.test(file))).toEqual(
+    [],
+  );
+});

@@ -1,9 +1,10 @@
-import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { getPythonRetryUtils, type PythonRetryFeature } from '@quorate/python-retry';
-import { AssetHashType, DockerImage, Token } from 'aws-cdk-lib';
-import { Code } from 'aws-cdk-lib/aws-lambda';
+import { Token } from 'aws-cdk-lib';
+import type { Code } from 'aws-cdk-lib/aws-lambda';
 import { packageFolder } from './package-folder';
+import { type CodeFiles, FilesCode, writeFiles } from './private/files-code';
 
 /** What the Python uses of the retry utilities. */
 const RETRY_FEATURES: readonly PythonRetryFeature[] = ['breaker', 'store', 'aws'];
@@ -45,20 +46,7 @@ export function createEtcdLifecycleLambdaCode(clusterName?: string): Code {
             '"_" or ".", starting with a letter or digit',
     );
   }
-  return Code.fromAsset(packageFolder('lambda'), {
-    // Of what is deployed, so that a cache beside the sources changes nothing.
-    assetHashType: AssetHashType.OUTPUT,
-    bundling: {
-      // CDK asks for an image, but takes it only when the local bundling declines. This one never does.
-      image: DockerImage.fromRegistry('scratch'),
-      local: {
-        tryBundle(directory: string): boolean {
-          writeLambdaCode(directory, clusterName);
-          return true;
-        },
-      },
-    },
-  });
+  return new FilesCode(() => lambdaFiles(clusterName));
 }
 
 /**
@@ -68,19 +56,21 @@ export function createEtcdLifecycleLambdaCode(clusterName?: string): Code {
  * @internal
  */
 export function writeLambdaCode(directory: string, clusterName?: string): void {
+  writeFiles(directory, lambdaFiles(clusterName));
+}
+
+/** What is deployed: sources only, so that a cache or a note beside them changes nothing. */
+function lambdaFiles(clusterName: string | undefined): CodeFiles {
   const sources = packageFolder('lambda');
-  const files = readdirSync(sources, { encoding: 'utf8', recursive: true });
-  const wanted = files.filter((name) => name.endsWith('.py') && (clusterName || name !== ENTRY));
-  for (const file of wanted) {
-    const target = join(directory, file);
-    mkdirSync(dirname(target), { recursive: true });
-    copyFileSync(join(sources, file), target);
-  }
-  writeFileSync(
-    join(directory, 'python_retry.py'),
-    getPythonRetryUtils({ features: RETRY_FEATURES }),
+  const names = readdirSync(sources, { encoding: 'utf8', recursive: true });
+  const files = new Map<string, string | Uint8Array>(
+    names
+      .filter((name) => name.endsWith('.py') && (clusterName || name !== ENTRY))
+      .map((name) => [name.split(sep).join('/'), readFileSync(join(sources, name))]),
   );
+  files.set('python_retry.py', getPythonRetryUtils({ features: RETRY_FEATURES }));
   if (clusterName) {
-    writeFileSync(join(directory, 'cluster-name.txt'), `${clusterName}\n`);
+    files.set('cluster-name.txt', `${clusterName}\n`);
   }
+  return files;
 }

@@ -1,13 +1,14 @@
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import type { EventSink } from './auto-scaling-events';
 import type { Ministack } from './ministack';
 
 /** Puts events on the default event bus of an emulator. */
 export function eventBridgeSink(ministack: Ministack): EventSink {
-  const client = new EventBridgeClient(ministack.clientConfig());
+  // Loaded when it is needed, as most who load the package need no AWS SDK.
+  const sdk: typeof import('@aws-sdk/client-eventbridge') = require('@aws-sdk/client-eventbridge');
+  const client = new sdk.EventBridgeClient(ministack.clientConfig());
   return async (event) => {
     const { FailedEntryCount, Entries } = await client.send(
-      new PutEventsCommand({
+      new sdk.PutEventsCommand({
         Entries: [
           {
             Source: event.source,

@@ -1,4 +1,4 @@
-import { XMLBuilder } from 'fast-xml-parser';
+import type { XMLBuilder } from 'fast-xml-parser';
 import { ServiceError } from './service-error';
 
 /**
@@ -112,18 +112,27 @@ export type XmlValue =
   | readonly XmlValue[]
   | { readonly [name: string]: XmlValue };
 
-const xml = new XMLBuilder({
-  ignoreAttributes: false,
-  attributeNamePrefix: '@',
-  suppressBooleanAttributes: false,
-});
+let builder: XMLBuilder | undefined;
+
+function xmlBuilder(): XMLBuilder {
+  if (!builder) {
+    // Loaded at the first answer.
+    const library: typeof import('fast-xml-parser') = require('fast-xml-parser');
+    builder = new library.XMLBuilder({
+      ignoreAttributes: false,
+      attributeNamePrefix: '@',
+      suppressBooleanAttributes: false,
+    });
+  }
+  return builder;
+}
 
 /** Writes an XML document; special characters are escaped, and undefined elements left out. */
 export function writeXml(root: string, namespace: string | undefined, content: XmlValue): string {
   const children = prune(content);
   return (
     '<?xml version="1.0" encoding="UTF-8"?>\n' +
-    xml.build({
+    xmlBuilder().build({
       [root]: {
         ...(namespace === undefined ? {} : { '@xmlns': namespace }),
         ...(typeof children === 'object' ? children : {}),

@@ -1,9 +1,7 @@
-// The certificate library's dependency injection needs this polyfill, loaded before it.
-import 'reflect-metadata';
 import { KeyObject, randomUUID, webcrypto } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as x509 from '@peculiar/x509';
+import type * as X509 from '@peculiar/x509';
 import { TemporaryDirectory } from '../process/temporary-directory';
 
 /** The purpose of a certificate, as its extended key usage names it. */
@@ -96,7 +94,7 @@ export interface EtcdCertificatesProps {
 interface Issuer {
   readonly directory: string;
   readonly caFile: string;
-  readonly authority: x509.X509Certificate;
+  readonly authority: X509.X509Certificate;
   readonly keys: webcrypto.CryptoKeyPair;
 }
 
@@ -104,10 +102,12 @@ const HOUR_MS = 3_600_000;
 const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' };
 const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' };
 
-const USAGE_OIDS: Record<ExtendedKeyUsage, string> = {
-  [ExtendedKeyUsage.SERVER_AUTH]: x509.ExtendedKeyUsage.serverAuth,
-  [ExtendedKeyUsage.CLIENT_AUTH]: x509.ExtendedKeyUsage.clientAuth,
-};
+/** Loaded at the first certificate: with what it needs it is two hundred modules. */
+function loadX509(): typeof X509 {
+  // Its dependency injection needs this polyfill, loaded before it.
+  require('reflect-metadata');
+  return require('@peculiar/x509');
+}
 
 /**
  * A certificate authority for one etcd cluster, with the certificates of its members and a client.
@@ -128,6 +128,7 @@ export class EtcdCertificates {
 
     const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
     const now = Date.now();
+    const x509 = loadX509();
     const authority = await x509.X509CertificateGenerator.createSelfSigned({
       name: `CN=etcd authority ${randomUUID()}`,
       notBefore: new Date(now - HOUR_MS),
@@ -205,13 +206,16 @@ async function issue(issuer: Issuer, options: IssueCertificateOptions): Promise<
   if (!/^[\w.-]+$/.test(options.name)) {
     throw new Error(`'${options.name}' cannot be part of a file name: use letters, digits, . _ -`);
   }
+  const x509 = loadX509();
   const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
   const now = Date.now();
   const notAfter = options.notAfter ?? new Date(now + 24 * HOUR_MS);
-  const extensions: x509.Extension[] = [
+  const extensions: X509.Extension[] = [
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension(options.extendedKeyUsages.map((usage) => USAGE_OIDS[usage])),
+    new x509.ExtendedKeyUsageExtension(
+      options.extendedKeyUsages.map((usage) => x509.ExtendedKeyUsage[usage]),
+    ),
     await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     await x509.AuthorityKeyIdentifierExtension.create(issuer.authority),
   ];
