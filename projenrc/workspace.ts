@@ -420,10 +420,14 @@ export class Workspace extends javascript.NodeProject {
       steps: [{ exec: 'tsc --build' }, { exec: 'mypy' }],
     });
     this.testTask.reset(SETUP, { name: 'setup' });
-    this.testTask.exec(ETCD, { name: 'etcd' });
-    this.testTask.spawn(lint);
-    this.testTask.spawn(types);
-    this.testTask.exec('pytest', { name: 'pytest' });
+    // Of one core each but the first, which waits for its modules to arrive; the longest first.
+    const checks = [ETCD, 'pytest', ...[types, lint].map(({ name }) => `projen ${name}`)];
+    this.testTask.exec(
+      `node scripts/side-by-side.mjs ${checks.map((one) => `'${one}'`).join(' ')}`,
+      {
+        name: 'checks',
+      },
+    );
     this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });
   }
