@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { WriteLoad } from '@quorate/test-harness';
+import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(120_000);
 
@@ -21,24 +21,5 @@ afterAll(async () => {
 });
 
 test('with mutual TLS the leader hands over and is replaced, and no write is lost', async () => {
-  const load = WriteLoad.start({
-    endpoints: () => deployment.clientUrls(),
-    tls: deployment.clientTls,
-  });
-  try {
-    const leader = observer.leader ?? '';
-    deployment.autoScaling.terminateInstance(leader);
-    await deployment.waitUntilInService(3, 60);
-    await deployment.journal.stop();
-
-    const kinds = deployment.journal.records.map(({ kind }) => kind);
-    expect(kinds.slice(kinds.lastIndexOf('AddLearner'))).toEqual(
-      expect.arrayContaining(['Promote', 'TransferLeadership', 'RemoveMember']),
-    );
-    expect(deployment.instances().map(({ instanceId }) => instanceId)).not.toContain(leader);
-  } finally {
-    await load.stop();
-  }
-  expect((await load.stop()).acknowledged.length).toBeGreaterThan(100);
-  await expect(load.verify()).resolves.toMatchObject({ lost: [] });
+  await replaceLeader(deployment, observer, 3);
 });
