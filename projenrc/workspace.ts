@@ -151,7 +151,9 @@ export class Workspace extends javascript.NodeProject {
     new JsonFile(this, 'jest.config.json', {
       obj: {
         projects: [...paths, RELEASE_FOLDER].map((path) => `<rootDir>/${path}`),
-        maxWorkers: 2,
+        // One more than the cores of a small machine: the longest suites wait for most of their time.
+        maxWorkers: 3,
+        testSequencer: '<rootDir>/scripts/longest-first.mjs',
         testTimeout: TEST_TIMEOUT_MS,
       },
       readonly: false,

@@ -29,6 +29,7 @@ import {
 import { App } from 'aws-cdk-lib';
 import { DemoStack } from '../../demo/demo-stack';
 import { createFunctionTable } from '../../demo/function-table';
+import { QUICK_PROGRAMS } from '../quick-programs';
 import { type CrashPoint, FunctionHost, type InvocationResult } from './function-host';
 import { createHandOverFunction } from './hand-over-function';
 
@@ -229,7 +230,7 @@ export class CrashCluster {
           // the time of these tests. Without that check only the function's own guard is left.
           ETCD_STRICT_RECONFIG_CHECK: 'false',
         },
-        path: [join(__dirname, 'bin'), dirname(ministack.python)],
+        path: [QUICK_PROGRAMS, dirname(ministack.python)],
       },
     });
   }

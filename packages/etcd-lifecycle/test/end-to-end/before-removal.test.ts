@@ -6,6 +6,7 @@ import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambd
 import type { JournalRecord } from '../../demo/journal-follower';
 import { LocalDeployment, type LocalDeploymentProps } from '../../demo/local-deployment';
 import { EtcdBeforeRemoval, EtcdBeforeRemovalFailure } from '../../src';
+import { QUICK_PROGRAMS } from '../quick-programs';
 import { DeployedFunction } from './deployed-function';
 
 jest.setTimeout(120_000);
@@ -22,7 +23,12 @@ class ClusterOfOne {
   static async start(
     props: Pick<LocalDeploymentProps, 'baseAddress' | 'beforeRemoval'>,
   ): Promise<ClusterOfOne> {
-    const deployment = await LocalDeployment.start({ size: 1, runsCommands: true, ...props });
+    const deployment = await LocalDeployment.start({
+      size: 1,
+      runsCommands: true,
+      programs: [QUICK_PROGRAMS],
+      ...props,
+    });
     try {
       deployment.startTicks(1);
       await deployment.waitUntilInService(1, 40);

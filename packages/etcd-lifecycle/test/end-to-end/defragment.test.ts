@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { EtcdError, EtcdGateway, GrpcCode } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { runCommand } from '../commands/recording-terminal';
+import { QUICK_PROGRAMS } from '../quick-programs';
 
 jest.setTimeout(120_000);
 
@@ -13,6 +14,7 @@ let deployment: LocalDeployment;
 beforeAll(async () => {
   deployment = await LocalDeployment.start({
     baseAddress: '127.0.62.2',
+    programs: [QUICK_PROGRAMS],
     instanceEnvironment: { ETCD_QUOTA_BACKEND_BYTES: String(QUOTA) },
   });
   deployment.startTicks(1);

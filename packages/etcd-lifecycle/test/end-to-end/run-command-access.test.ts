@@ -5,6 +5,7 @@ import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdAccess } from '../../src';
 import { runCommand } from '../commands/recording-terminal';
+import { QUICK_PROGRAMS } from '../quick-programs';
 import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(240_000);
@@ -20,7 +21,7 @@ beforeAll(async () => {
     runsCommands: true,
     // Commands are run in the folder that stands for the machine's disk.
     access: EtcdAccess.ssmRunCommand({ environmentFile: './etcd.env' }),
-    programs: [dirname(await resolveEtcdctl())],
+    programs: [QUICK_PROGRAMS, dirname(await resolveEtcdctl())],
   });
   observer = new ClusterObserver(() => deployment.instances(), { tls: deployment.clientTls });
   deployment.startTicks(1);

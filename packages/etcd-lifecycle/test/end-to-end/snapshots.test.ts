@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { JournalRecord } from '../../demo/journal-follower';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdSnapshotFailure } from '../../src';
+import { QUICK_PROGRAMS } from '../quick-programs';
 import { DeployedFunction } from './deployed-function';
 
 jest.setTimeout(120_000);
@@ -17,6 +18,7 @@ let s3: S3Client;
 beforeAll(async () => {
   deployment = await LocalDeployment.start({
     size: 1,
+    programs: [QUICK_PROGRAMS],
     baseAddress: '127.0.52.2',
     snapshots: { bucketName: BUCKET, prefix: 'etcd', onFailure: EtcdSnapshotFailure.WARN },
   });

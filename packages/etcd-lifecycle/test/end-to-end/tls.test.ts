@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { QUICK_PROGRAMS } from '../quick-programs';
 import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(120_000);
@@ -9,7 +10,11 @@ let deployment: LocalDeployment;
 let observer: ClusterObserver;
 
 beforeAll(async () => {
-  deployment = await LocalDeployment.start({ baseAddress: '127.0.54.2', tls: true });
+  deployment = await LocalDeployment.start({
+    baseAddress: '127.0.54.2',
+    tls: true,
+    programs: [QUICK_PROGRAMS],
+  });
   observer = new ClusterObserver(() => deployment.instances(), { tls: deployment.clientTls });
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);
