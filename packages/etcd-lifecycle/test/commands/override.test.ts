@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { EtcdGateway, type LocalInstance } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 import { runCommand } from './recording-terminal';
 
 jest.setTimeout(120_000);
@@ -13,6 +13,7 @@ beforeAll(async () => {
   deployment = await LocalDeployment.start({
     baseAddress: '127.0.63.2',
     programs: [QUICK_PROGRAMS],
+    instanceEnvironment: QUICK_CHANGES,
   });
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@j
 import { EtcdGateway, type LocalInstance } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { MeddlingProxy } from '../lambda/edges/meddling-proxy';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_PROGRAMS } from '../quick-boot';
 import { ClosedPort } from './closed-port';
 import { DeployedFunction, type Variables } from './deployed-function';
 

@@ -6,10 +6,10 @@ import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambd
 import type { JournalRecord } from '../../demo/journal-follower';
 import { LocalDeployment, type LocalDeploymentProps } from '../../demo/local-deployment';
 import { EtcdBeforeRemoval, EtcdBeforeRemovalFailure } from '../../src';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_PROGRAMS } from '../quick-boot';
 import { DeployedFunction } from './deployed-function';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 interface Member {
   readonly id: string;
@@ -90,7 +90,7 @@ class ClusterOfOne {
 
   /** Waits until the member is replaced, and its removal recorded. */
   async untilReplaced(): Promise<void> {
-    await this.deployment.waitUntilInService(1, 60);
+    await this.deployment.waitUntilInService(1, 90);
     await this.untilRecorded('RemoveMember', /^done/);
   }
 }
@@ -175,7 +175,7 @@ def handler(event, context):
 
   test('that fails holds the removal, until it succeeds', async () => {
     await ssm('DeleteParameter', { Name: '/seconds' });
-    await cluster.lambda.configure({
+    await cluster.lambda.configureBetweenRuns({
       QUORATE_BEFORE_REMOVAL_TIMEOUT: '8',
       QUORATE_BEFORE_REMOVAL_RETRY: '0',
     });
@@ -197,7 +197,7 @@ def handler(event, context):
 
   test('that takes too long does not keep the member, where that is the policy', async () => {
     await takes(20);
-    await cluster.lambda.configure({
+    await cluster.lambda.configureBetweenRuns({
       QUORATE_BEFORE_REMOVAL_TIMEOUT: '2',
       QUORATE_BEFORE_REMOVAL_ON_FAILURE: EtcdBeforeRemovalFailure.PROCEED,
     });
@@ -248,7 +248,7 @@ describe('a command', () => {
   });
 
   test('that fails is told with its exit code and its last words', async () => {
-    await cluster.lambda.configure({
+    await cluster.lambda.configureBetweenRuns({
       QUORATE_BEFORE_REMOVAL_ON_FAILURE: EtcdBeforeRemovalFailure.PROCEED,
     });
     const goes = await cluster.terminateMember();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { EtcdError, EtcdGateway, GrpcCode } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { runCommand } from '../commands/recording-terminal';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 
 jest.setTimeout(120_000);
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
   deployment = await LocalDeployment.start({
     baseAddress: '127.0.62.2',
     programs: [QUICK_PROGRAMS],
-    instanceEnvironment: { ETCD_QUOTA_BACKEND_BYTES: String(QUOTA) },
+    instanceEnvironment: { ...QUICK_CHANGES, ETCD_QUOTA_BACKEND_BYTES: String(QUOTA) },
   });
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);

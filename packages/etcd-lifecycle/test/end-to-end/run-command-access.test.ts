@@ -5,7 +5,7 @@ import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdAccess } from '../../src';
 import { runCommand } from '../commands/recording-terminal';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_PROGRAMS } from '../quick-boot';
 import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(240_000);

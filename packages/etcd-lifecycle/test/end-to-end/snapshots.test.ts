@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { JournalRecord } from '../../demo/journal-follower';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdSnapshotFailure } from '../../src';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_PROGRAMS } from '../quick-boot';
 import { DeployedFunction } from './deployed-function';
 
 jest.setTimeout(120_000);
@@ -69,7 +69,7 @@ describe('a snapshot that fails', () => {
   });
 
   test('stops the removal until one is stored', async () => {
-    await lambda.configure({
+    await lambda.configureBetweenRuns({
       QUORATE_SNAPSHOT_ON_FAILURE: EtcdSnapshotFailure.STOP,
       QUORATE_SNAPSHOT_RETRY: '2',
     });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
-import { QUICK_PROGRAMS } from '../quick-programs';
+import { QUICK_PROGRAMS } from '../quick-boot';
 import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(120_000);
