@@ -6,7 +6,7 @@ import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambd
 import type { JournalRecord } from '../../demo/journal-follower';
 import { LocalDeployment, type LocalDeploymentProps } from '../../demo/local-deployment';
 import { EtcdBeforeRemoval, EtcdBeforeRemovalFailure } from '../../src';
-import { QUICK_PROGRAMS } from '../quick-boot';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 import { DeployedFunction } from './deployed-function';
 
 jest.setTimeout(180_000);
@@ -27,6 +27,7 @@ class ClusterOfOne {
       size: 1,
       runsCommands: true,
       programs: [QUICK_PROGRAMS],
+      instanceEnvironment: QUICK_CHANGES,
       ...props,
     });
     try {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { JournalRecord } from '../../demo/journal-follower';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdSnapshotFailure } from '../../src';
-import { QUICK_PROGRAMS } from '../quick-boot';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 import { DeployedFunction } from './deployed-function';
 
 jest.setTimeout(120_000);
@@ -19,6 +19,7 @@ beforeAll(async () => {
   deployment = await LocalDeployment.start({
     size: 1,
     programs: [QUICK_PROGRAMS],
+    instanceEnvironment: QUICK_CHANGES,
     baseAddress: '127.0.52.2',
     snapshots: { bucketName: BUCKET, prefix: 'etcd', onFailure: EtcdSnapshotFailure.WARN },
   });
