@@ -74,7 +74,8 @@ async function installPythonTools() {
   await run(findPython(), ['-m', 'venv', '--clear', '.venv']);
   await run(venvPython, [
     ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'],
-    ...['--require-hashes', '--requirement', lock],
+    // Python compiles what is used when it first is, which is little of all that is installed.
+    ...['--no-compile', '--require-hashes', '--requirement', lock],
   ]);
   copyFileSync(lock, stamp);
 }
