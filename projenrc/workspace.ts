@@ -151,7 +151,9 @@ export class Workspace extends javascript.NodeProject {
     new JsonFile(this, 'jest.config.json', {
       obj: {
         projects: [...paths, RELEASE_FOLDER].map((path) => `<rootDir>/${path}`),
-        maxWorkers: 2,
+        // One more than the cores of a small machine: the longest suites wait for most of their time.
+        maxWorkers: 3,
+        testSequencer: '<rootDir>/scripts/longest-first.mjs',
         testTimeout: TEST_TIMEOUT_MS,
       },
       readonly: false,
@@ -420,10 +422,14 @@ export class Workspace extends javascript.NodeProject {
       steps: [{ exec: 'tsc --build' }, { exec: 'mypy' }],
     });
     this.testTask.reset(SETUP, { name: 'setup' });
-    this.testTask.exec(ETCD, { name: 'etcd' });
-    this.testTask.spawn(lint);
-    this.testTask.spawn(types);
-    this.testTask.exec('pytest', { name: 'pytest' });
+    // Of one core each but the first, which waits for its modules to arrive; the longest first.
+    const checks = [ETCD, 'pytest', ...[types, lint].map(({ name }) => `projen ${name}`)];
+    this.testTask.exec(
+      `node scripts/side-by-side.mjs ${checks.map((one) => `'${one}'`).join(' ')}`,
+      {
+        name: 'checks',
+      },
+    );
     this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });
   }

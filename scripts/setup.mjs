@@ -1,7 +1,7 @@
 // Installs what the tasks need: Node packages, a virtual environment with the Python tools, and the
 // generated sources. Runs before anything is installed, so it uses nothing but Node itself. Each
 // step is skipped when it is done already.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,31 +16,30 @@ function isCurrent(lock, stamp) {
 }
 
 function run(command, args) {
-  const { status, error } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  return new Promise((succeed, fail) => {
+    child.on('error', (error) => {
+      fail(new Error(`${command} could not be started: ${error.message}`));
+    });
+    child.on('close', (code, signal) => {
+      if (code === 0) {
+        succeed();
+        return;
+      }
+      const end = signal ?? `exit code ${code}`;
+      fail(new Error(`"${command} ${args.join(' ')}" ended with ${end}; its output is above.`));
+    });
   });
-  if (error) {
-    fail(`${command} could not be started: ${error.message}`);
-  }
-  if (status !== 0) {
-    fail(`"${command} ${args.join(' ')}" ended with exit code ${status}; its output is above.`);
-  }
 }
 
-function fail(message) {
-  console.error(`setup: ${message}`);
-  process.exit(1);
-}
-
-function installNodePackages() {
+async function installNodePackages() {
   const lock = join(root, 'package-lock.json');
   const stamp = join(root, 'node_modules', '.installed-lock.json');
   if (isCurrent(lock, stamp)) {
     return;
   }
   console.log('setup: installing the Node packages of package-lock.json');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
   copyFileSync(lock, stamp);
 }
 
@@ -54,26 +53,29 @@ function findPython() {
   );
   const ways = `Install Python ${PYTHON_FLOOR.join('.')} or newer, or name one with QUORATE_PYTHON.`;
   if (probe.error || probe.status !== 0) {
-    fail(`${wanted} does not run (${probe.error?.message ?? probe.stderr.trim()}). ${ways}`);
+    throw new Error(
+      `${wanted} does not run (${probe.error?.message ?? probe.stderr.trim()}). ${ways}`,
+    );
   }
   const [executable, major, minor] = probe.stdout.trim().split(' ');
   if (Number(major) !== PYTHON_FLOOR[0] || Number(minor) < PYTHON_FLOOR[1]) {
-    fail(`${executable} is Python ${major}.${minor}, which is too old. ${ways}`);
+    throw new Error(`${executable} is Python ${major}.${minor}, which is too old. ${ways}`);
   }
   return executable;
 }
 
-function installPythonTools() {
+async function installPythonTools() {
   const lock = join(root, 'requirements-dev.txt');
   const stamp = join(root, '.venv', 'installed-requirements.txt');
   if (isCurrent(lock, stamp)) {
     return;
   }
   console.log('setup: installing the Python tools of requirements-dev.txt into .venv');
-  run(findPython(), ['-m', 'venv', '--clear', '.venv']);
-  run(venvPython, [
+  await run(findPython(), ['-m', 'venv', '--clear', '.venv']);
+  await run(venvPython, [
     ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'],
-    ...['--require-hashes', '--requirement', lock],
+    // Python compiles what is used when it first is, which is little of all that is installed.
+    ...['--no-compile', '--require-hashes', '--requirement', lock],
   ]);
   copyFileSync(lock, stamp);
 }
@@ -84,6 +86,13 @@ function generateSources() {
   });
 }
 
-installNodePackages();
-installPythonTools();
+// Side by side, as each of them waits for its registry most of the time.
+const installations = await Promise.allSettled([installNodePackages(), installPythonTools()]);
+const failures = installations.filter(({ status }) => status === 'rejected');
+for (const { reason } of failures) {
+  console.error(`setup: ${reason.message}`);
+}
+if (failures.length > 0) {
+  process.exit(1);
+}
 generateSources();

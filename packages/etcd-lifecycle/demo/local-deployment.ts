@@ -357,12 +357,23 @@ export class LocalDeployment {
    * @param seconds - The new time; the stack's own is a little more than the function's time-out.
    */
   public async setVisibilityTimeout(seconds: number): Promise<void> {
-    await made(this.sqs).send(
-      new SetQueueAttributesCommand({
-        QueueUrl: this.queueUrl,
-        Attributes: { VisibilityTimeout: String(seconds) },
+    await this.setQueueAttributes({ VisibilityTimeout: String(seconds) });
+  }
+
+  /**
+   * Sets after how many runs that failed a message goes to the dead-letter queue.
+   *
+   * @param count - The new number; the stack's own is 3.
+   */
+  public async setMaxReceiveCount(count: number): Promise<void> {
+    const { Attributes = {} } = await made(this.sqs).send(
+      new GetQueueAttributesCommand({
+        QueueUrl: this.deadLetterQueueUrl,
+        AttributeNames: ['QueueArn'],
       }),
     );
+    const policy = { deadLetterTargetArn: Attributes.QueueArn, maxReceiveCount: count };
+    await this.setQueueAttributes({ RedrivePolicy: JSON.stringify(policy) });
   }
 
   /** Waits until all of the wanted instances are in service. */
@@ -499,6 +510,12 @@ export class LocalDeployment {
       },
       secret: (props.tls === true ? undefined : props.tls.secret) ?? certificateSecret(client),
     };
+  }
+
+  private async setQueueAttributes(attributes: Record<string, string>): Promise<void> {
+    await made(this.sqs).send(
+      new SetQueueAttributesCommand({ QueueUrl: this.queueUrl, Attributes: attributes }),
+    );
   }
 
   private track(tick: Promise<unknown>): void {

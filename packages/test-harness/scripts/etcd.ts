@@ -1,6 +1,13 @@
-// Shows which etcd the tests use, and gets it first where there is none; or, with the names of
-// releases (or "all"), gets those.
-import { ETCD_RELEASES, type EtcdBinary, type EtcdRelease, resolveEtcd } from '../src/etcd';
+// Shows which etcd and which of its tools the tests use, and gets them first where there are none; or,
+// with the names of releases of etcd (or "all"), gets those.
+import {
+  ETCD_RELEASES,
+  type EtcdBinary,
+  type EtcdRelease,
+  Etcdutl,
+  resolveEtcd,
+  resolveEtcdctl,
+} from '../src/etcd';
 
 const HOW: Record<EtcdBinary['origin'], string> = {
   ETCD: 'found by ETCD',
@@ -14,6 +21,10 @@ async function main(names: readonly string[]): Promise<void> {
   for (const release of releases.length > 0 ? releases : [undefined]) {
     const { path, version, origin } = await resolveEtcd({ release });
     console.log(`etcd ${version}, ${HOW[origin]}: ${path}`);
+  }
+  if (releases.length === 0) {
+    console.log(`etcdctl, ${HOW.built}: ${await resolveEtcdctl()}`);
+    console.log(`etcdutl, ${HOW.built}: ${(await Etcdutl.resolve()).path}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { EtcdGateway, type LocalInstance } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 import { runCommand } from './recording-terminal';
 
 jest.setTimeout(120_000);
@@ -9,7 +10,11 @@ let deployment: LocalDeployment;
 let dead: LocalInstance;
 
 beforeAll(async () => {
-  deployment = await LocalDeployment.start({ baseAddress: '127.0.63.2' });
+  deployment = await LocalDeployment.start({
+    baseAddress: '127.0.63.2',
+    programs: [QUICK_PROGRAMS],
+    instanceEnvironment: QUICK_CHANGES,
+  });
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);
   dead = deployment.instances()[2] as LocalInstance;

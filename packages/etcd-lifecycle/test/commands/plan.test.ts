@@ -5,6 +5,7 @@ import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { EtcdGateway, resolvePython } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 import { runCommand } from './recording-terminal';
 
 jest.setTimeout(120_000);
@@ -16,7 +17,11 @@ let deployment: LocalDeployment;
 let dynamodb: DynamoDBClient;
 
 beforeAll(async () => {
-  deployment = await LocalDeployment.start({ baseAddress: '127.0.60.2' });
+  deployment = await LocalDeployment.start({
+    baseAddress: '127.0.60.2',
+    programs: [QUICK_PROGRAMS],
+    instanceEnvironment: QUICK_CHANGES,
+  });
   dynamodb = new DynamoDBClient(deployment.clientConfig());
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);

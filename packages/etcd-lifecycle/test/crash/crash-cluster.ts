@@ -29,6 +29,7 @@ import {
 import { App } from 'aws-cdk-lib';
 import { DemoStack } from '../../demo/demo-stack';
 import { createFunctionTable } from '../../demo/function-table';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 import { type CrashPoint, FunctionHost, type InvocationResult } from './function-host';
 import { createHandOverFunction } from './hand-over-function';
 
@@ -225,11 +226,9 @@ export class CrashCluster {
           ...ministack.env(),
           etcd_binary: bench.at.etcd,
           BETWEEN_RUNS: bench.at.betweenRuns,
-          // etcd refuses changes until all members have been connected for 5 s, which would be most of
-          // the time of these tests. Without that check only the function's own guard is left.
-          ETCD_STRICT_RECONFIG_CHECK: 'false',
+          ...QUICK_CHANGES,
         },
-        path: [join(__dirname, 'bin'), dirname(ministack.python)],
+        path: [QUICK_PROGRAMS, dirname(ministack.python)],
       },
     });
   }

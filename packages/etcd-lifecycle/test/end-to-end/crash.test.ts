@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 
 jest.setTimeout(240_000);
 
@@ -50,6 +51,8 @@ beforeAll(async () => {
   crashAt('after', '/v3/cluster/member/add');
   deployment = await LocalDeployment.start({
     baseAddress: '127.0.41.2',
+    programs: [QUICK_PROGRAMS],
+    instanceEnvironment: QUICK_CHANGES,
     environment: {
       PYTHONPATH: join(__dirname, 'crash'),
       QUORATE_TEST_CRASH_FILE: crashFile,

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { EtcdError, EtcdGateway, GrpcCode } from '@quorate/test-harness';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { runCommand } from '../commands/recording-terminal';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
 
 jest.setTimeout(120_000);
 
@@ -13,7 +14,8 @@ let deployment: LocalDeployment;
 beforeAll(async () => {
   deployment = await LocalDeployment.start({
     baseAddress: '127.0.62.2',
-    instanceEnvironment: { ETCD_QUOTA_BACKEND_BYTES: String(QUOTA) },
+    programs: [QUICK_PROGRAMS],
+    instanceEnvironment: { ...QUICK_CHANGES, ETCD_QUOTA_BACKEND_BYTES: String(QUOTA) },
   });
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalDeployment } from '../../demo/local-deployment';
 
 /** Variables to set; what is `undefined` is taken away. */
@@ -10,10 +11,11 @@ export class DeployedFunction {
     // The API of Lambda, whose client for JavaScript is not worth a dependency for one call.
     const url = `${deployment.clientConfig().endpoint}/2015-03-31/functions/${name}/configuration`;
     const configuration = await call('GET', url);
-    return new DeployedFunction(url, configuration.Environment?.Variables ?? {});
+    return new DeployedFunction(deployment, url, configuration.Environment?.Variables ?? {});
   }
 
   private constructor(
+    private readonly deployment: LocalDeployment,
     private readonly url: string,
     /** The variables that it was deployed with. */
     readonly deployed: Readonly<Record<string, string>>,
@@ -27,6 +29,20 @@ export class DeployedFunction {
         Variables: Object.fromEntries(variables.filter(([, value]) => value !== undefined)),
       },
     });
+  }
+
+  /**
+   * The same while a tick is sent each second: a run that is under way would be killed, and what it
+   * handled would come back after more than a minute.
+   */
+  async configureBetweenRuns(changes: Variables): Promise<void> {
+    await this.deployment.stopTicks();
+    await this.deployment.autoScaling.settled();
+    while ((await this.deployment.queuedMessages()) > 0) {
+      await sleep(50);
+    }
+    await this.configure(changes);
+    this.deployment.startTicks(1);
   }
 }
 

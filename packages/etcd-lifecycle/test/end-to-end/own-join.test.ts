@@ -1,35 +1,41 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { WriteLoad } from '@quorate/test-harness';
+import { dirname } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { resolveEtcdctl, WriteLoad } from '@quorate/test-harness';
 import { ClusterObserver } from '../../demo/cluster-observer';
-import { LocalDeployment } from '../../demo/local-deployment';
+import { LocalDeployment, type LocalDeploymentProps } from '../../demo/local-deployment';
+import { EtcdAccess, EtcdBeforeRemoval } from '../../src';
 import { Nodes } from './own-join/nodes';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
-const BASE_ADDRESS = '127.0.57.2';
-
-const nodes = new Nodes(BASE_ADDRESS);
+let size: number;
+let nodes: Nodes;
 let deployment: LocalDeployment;
 let observer: ClusterObserver;
 
-beforeAll(async () => {
+/** Waits until all instances have joined by themselves, and their launches are completed. */
+async function start(
+  props: LocalDeploymentProps & { readonly size: number; readonly baseAddress: string },
+): Promise<void> {
+  size = props.size;
+  nodes = new Nodes(props.baseAddress);
   deployment = await LocalDeployment.start({
-    baseAddress: BASE_ADDRESS,
+    ...props,
     ownJoin: nodes.userData,
     instanceEnvironment: nodes.environment(),
   });
   observer = new ClusterObserver(() => deployment.instances());
   deployment.startTicks(1);
-  await deployment.waitUntilInService(3, 90);
-});
+  await deployment.waitUntilInService(size, 90);
+}
 
-afterAll(async () => {
+async function stop(): Promise<void> {
   await observer?.stop();
   await deployment?.stop();
   nodes.remove();
-});
+}
 
-/** Waits until the last `count` kinds of actions that were recorded are these. */
+/** Waits until the last kinds of actions that were recorded are these. */
 async function recorded(kinds: readonly string[]): Promise<void> {
   const last = () => deployment.journal.records.map(({ kind }) => kind).slice(-kinds.length);
   await deployment.autoScaling.waitUntil(
@@ -48,37 +54,70 @@ function instanceThat(leads: boolean): string {
   return found?.instanceId ?? '';
 }
 
-/** Waits until an instance is gone, and three are in service. */
-async function replaced(victim: string): Promise<void> {
+/** Terminates an instance, and waits until it is gone and as many as before are in service. */
+async function replace(victim: string): Promise<void> {
+  deployment.autoScaling.terminateInstance(victim, { decrement: false });
   await deployment.autoScaling.waitUntil(
     `${victim} is gone`,
     (instances) => instances.every(({ instanceId }) => instanceId !== victim),
     60,
   );
-  await deployment.waitUntilInService(3, 60);
+  await deployment.waitUntilInService(size, 60);
 }
 
-test('three instances join by themselves, and their launches are completed as they vote', async () => {
-  await recorded(['RecordCluster', 'CompleteHook', 'CompleteHook', 'CompleteHook']);
-});
-
-test('the leader waits for a replacement that joins by itself, hands over and is removed', async () => {
+/** Replaces the leader while clients write, of whose writes none may be lost. */
+async function replaceLeader(): Promise<void> {
   const load = WriteLoad.start({ endpoints: () => deployment.clientUrls() });
   try {
-    const victim = instanceThat(true);
-    deployment.autoScaling.terminateInstance(victim, { decrement: false });
-    await replaced(victim);
+    await replace(instanceThat(true));
   } finally {
     await load.stop();
   }
-  await recorded(['CompleteHook', 'TransferLeadership', 'RemoveMember', 'CompleteHook']);
   await expect(load.verify()).resolves.toMatchObject({ lost: [] });
+}
+
+describe('with a function that asks members by the network', () => {
+  beforeAll(() => start({ size: 3, baseAddress: '127.0.57.2' }));
+  afterAll(stop);
+
+  test('three instances join by themselves, and their launches are completed as they vote', async () => {
+    await recorded(['RecordCluster', 'CompleteHook', 'CompleteHook', 'CompleteHook']);
+  });
+
+  test('the leader waits for a replacement that joins by itself, hands over and is removed', async () => {
+    await replaceLeader();
+    await recorded(['CompleteHook', 'TransferLeadership', 'RemoveMember', 'CompleteHook']);
+  });
+
+  test('a node that dies is removed first, so that another can join', async () => {
+    const victim = instanceThat(false);
+    deployment.autoScaling.killInstanceProcesses(victim);
+    await replace(victim);
+    await recorded(['RemoveMember', 'CompleteHook', 'CompleteHook']);
+  });
 });
 
-test('a node that dies is removed first, so that another can join', async () => {
-  const victim = instanceThat(false);
-  deployment.autoScaling.killInstanceProcesses(victim);
-  deployment.autoScaling.terminateInstance(victim, { decrement: false });
-  await replaced(victim);
-  await recorded(['RemoveMember', 'CompleteHook', 'CompleteHook']);
+describe('with a function that asks members by commands, and has instances hand over first', () => {
+  beforeAll(async () => {
+    await start({
+      size: 2,
+      baseAddress: '127.0.57.102',
+      runsCommands: true,
+      access: EtcdAccess.ssmRunCommand({ environmentFile: './etcd.env' }),
+      programs: [dirname(await resolveEtcdctl())],
+      beforeRemoval: () => EtcdBeforeRemoval.runCommand(['echo "$QUORATE_MEMBER_ID" > drained']),
+    });
+  });
+  afterAll(stop);
+
+  test('the leader hands over what else it does, then the leadership, and is removed', async () => {
+    await replaceLeader();
+    await recorded([
+      ...['CompleteHook', 'PrepareRemoval', 'TransferLeadership', 'RemoveMember', 'CompleteHook'],
+    ]);
+    const reasons = deployment.journal.records.map(({ reason }) => reason);
+    expect(reasons).toContainEqual(expect.stringMatching(/has handed over$/));
+    const { sent } = deployment.runCommand;
+    expect(sent.filter(({ commands }) => commands.join().includes('drained'))).toHaveLength(1);
+  });
 });

@@ -1,10 +1,12 @@
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { resolveEtcdctl, WriteLoad } from '@quorate/test-harness';
+import { resolveEtcdctl } from '@quorate/test-harness';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdAccess } from '../../src';
 import { runCommand } from '../commands/recording-terminal';
+import { QUICK_PROGRAMS } from '../quick-boot';
+import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(240_000);
 
@@ -19,7 +21,7 @@ beforeAll(async () => {
     runsCommands: true,
     // Commands are run in the folder that stands for the machine's disk.
     access: EtcdAccess.ssmRunCommand({ environmentFile: './etcd.env' }),
-    programs: [dirname(await resolveEtcdctl())],
+    programs: [QUICK_PROGRAMS, dirname(await resolveEtcdctl())],
   });
   observer = new ClusterObserver(() => deployment.instances(), { tls: deployment.clientTls });
   deployment.startTicks(1);
@@ -32,27 +34,9 @@ afterAll(async () => {
 });
 
 test('by commands a leader hands over and is replaced, with certificates on the instances only', async () => {
-  const load = WriteLoad.start({
-    endpoints: () => deployment.clientUrls(),
-    tls: deployment.clientTls,
-  });
-  try {
-    const leader = observer.leader ?? '';
-    deployment.autoScaling.terminateInstance(leader);
-    await deployment.waitUntilInService(2, 180);
-    await deployment.journal.stop();
-
-    const kinds = deployment.journal.records.map(({ kind }) => kind);
-    expect(kinds.slice(kinds.lastIndexOf('AddLearner'))).toEqual(
-      expect.arrayContaining(['Promote', 'TransferLeadership', 'RemoveMember']),
-    );
-    const outcomes = deployment.journal.records.map(({ outcome }) => outcome);
-    expect(outcomes.filter((one) => !/^(done|already done)/.test(one))).toEqual([]);
-    expect(deployment.instances().map(({ instanceId }) => instanceId)).not.toContain(leader);
-  } finally {
-    await load.stop();
-  }
-  await expect(load.verify()).resolves.toMatchObject({ lost: [] });
+  await replaceLeader(deployment, observer, 2);
+  const outcomes = deployment.journal.records.map(({ outcome }) => outcome);
+  expect(outcomes.filter((one) => !/^(done|already done)/.test(one))).toEqual([]);
   // All members were asked by one command.
   expect(deployment.runCommand.sent.some(({ instanceIds }) => instanceIds.length > 1)).toBe(true);
 });

@@ -1,88 +1,98 @@
 import { CreateBucketCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { LocalDeployment, type LocalDeploymentProps } from '../../demo/local-deployment';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { JournalRecord } from '../../demo/journal-follower';
+import { LocalDeployment } from '../../demo/local-deployment';
 import { EtcdSnapshotFailure } from '../../src';
+import { QUICK_CHANGES, QUICK_PROGRAMS } from '../quick-boot';
+import { DeployedFunction } from './deployed-function';
 
 jest.setTimeout(120_000);
 
 const BUCKET = 'backups';
 
-let deployment: LocalDeployment | undefined;
-let s3: S3Client | undefined;
+let deployment: LocalDeployment;
+let lambda: DeployedFunction;
+let s3: S3Client;
 
-afterEach(async () => {
-  s3?.destroy();
-  await deployment?.stop();
-  deployment = undefined;
+/** A cluster of one, whose bucket is not there yet. */
+beforeAll(async () => {
+  deployment = await LocalDeployment.start({
+    size: 1,
+    programs: [QUICK_PROGRAMS],
+    instanceEnvironment: QUICK_CHANGES,
+    baseAddress: '127.0.52.2',
+    snapshots: { bucketName: BUCKET, prefix: 'etcd', onFailure: EtcdSnapshotFailure.WARN },
+  });
+  lambda = await DeployedFunction.of(deployment);
+  s3 = new S3Client({ ...deployment.clientConfig(), forcePathStyle: true });
+  deployment.startTicks(1);
+  await deployment.waitUntilInService(1, 40);
 });
 
-/** A cluster of one, whose only member is then told to go. Its bucket is not there yet. */
-async function replaceTheOnlyMember(
-  baseAddress: string,
-  props: Pick<LocalDeploymentProps, 'snapshots' | 'environment'>,
-): Promise<LocalDeployment> {
-  const started = await LocalDeployment.start({ size: 1, baseAddress, ...props });
-  deployment = started;
-  s3 = new S3Client({ ...started.clientConfig(), forcePathStyle: true });
-  started.startTicks(1);
-  await started.waitUntilInService(1, 40);
-  started.autoScaling.terminateInstance(started.instances()[0]?.instanceId ?? '', {
-    decrement: false,
-  });
-  return started;
+afterAll(async () => {
+  s3?.destroy();
+  await deployment?.stop();
+});
+
+/** What is recorded of a kind, or of all, but for what was there before. */
+const recordsOf = (kind?: string, before = 0) =>
+  deployment.journal.records.slice(before).filter((one) => (kind ?? one.kind) === one.kind);
+
+function terminateTheOnlyMember(): void {
+  const [instance] = deployment.instances();
+  deployment.autoScaling.terminateInstance(instance?.instanceId ?? '', { decrement: false });
 }
 
-const outcomesOf = (from: LocalDeployment, kind: string) =>
-  from.journal.records.filter((record) => record.kind === kind).map(({ outcome }) => outcome);
-
-async function recorded(from: LocalDeployment, kind: string, outcome: RegExp): Promise<void> {
-  await from.autoScaling.waitUntil(
-    `the function records ${kind}: ${outcome}`,
-    () => outcomesOf(from, kind).some((one) => outcome.test(one)),
+async function untilRecorded(records: () => JournalRecord[], outcome: RegExp): Promise<void> {
+  await deployment.autoScaling.waitUntil(
+    `the function records ${outcome}`,
+    () => records().some((one) => outcome.test(one.outcome)),
     40,
   );
 }
 
 async function keys(): Promise<string[]> {
-  const { Contents = [] } = (await s3?.send(new ListObjectsV2Command({ Bucket: BUCKET }))) ?? {};
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
   return Contents.map(({ Key }) => Key ?? '');
 }
 
 describe('a snapshot that fails', () => {
-  test('stops the removal until one is stored', async () => {
-    const cluster = await replaceTheOnlyMember('127.0.52.2', {
-      snapshots: { bucketName: BUCKET, prefix: 'etcd' },
-      environment: { QUORATE_SNAPSHOT_RETRY: '2' },
-    });
-    await recorded(cluster, 'TakeSnapshot', /^failed: .*NoSuchBucket/);
-    await cluster.autoScaling.waitUntil(
-      'the function says for what the removal waits',
-      () => cluster.log.lines.some(({ message }) => /but not without a snapshot/.test(message)),
-      20,
-    );
-    expect(outcomesOf(cluster, 'RemoveMember')).toEqual([]);
-    expect(outcomesOf(cluster, 'TransferLeadership')).toEqual([]);
-
-    await s3?.send(new CreateBucketCommand({ Bucket: BUCKET }));
-    await cluster.waitUntilInService(1, 60);
-    await recorded(cluster, 'TakeSnapshot', /^done/);
-    await recorded(cluster, 'RemoveMember', /^done/);
-    // One for the removal, and none for the passes after it.
-    expect(await keys()).toEqual([expect.stringMatching(/^etcd\/demo\/\d{8}T\d{6}Z-\d+\.db$/)]);
-    const kinds = cluster.journal.records.map(({ kind }) => kind);
-    expect(kinds.lastIndexOf('TakeSnapshot')).toBeLessThan(kinds.indexOf('RemoveMember'));
-  });
-
   test('only warns, where that is the policy', async () => {
-    const cluster = await replaceTheOnlyMember('127.0.53.2', {
-      snapshots: { bucketName: BUCKET, onFailure: EtcdSnapshotFailure.WARN },
-    });
-    await cluster.waitUntilInService(1, 60);
-    await recorded(cluster, 'RemoveMember', /^done/);
-    expect(outcomesOf(cluster, 'TakeSnapshot')).toEqual([
+    terminateTheOnlyMember();
+    await deployment.waitUntilInService(1, 60);
+    await untilRecorded(() => recordsOf('RemoveMember'), /^done/);
+    expect(recordsOf('TakeSnapshot').map(({ outcome }) => outcome)).toEqual([
       expect.stringMatching(/^failed: .*NoSuchBucket/),
     ]);
-    const removal = cluster.journal.records.find(({ kind }) => kind === 'RemoveMember');
-    expect(removal?.reason).toMatch(/there is no snapshot of the data: .*NoSuchBucket/);
+    expect(recordsOf('RemoveMember')[0]?.reason).toMatch(
+      /there is no snapshot of the data: .*NoSuchBucket/,
+    );
+  });
+
+  test('stops the removal until one is stored', async () => {
+    await lambda.configureBetweenRuns({
+      QUORATE_SNAPSHOT_ON_FAILURE: EtcdSnapshotFailure.STOP,
+      QUORATE_SNAPSHOT_RETRY: '2',
+    });
+    const before = deployment.journal.records.length;
+    const recorded = (kind?: string) => recordsOf(kind, before);
+    terminateTheOnlyMember();
+    await untilRecorded(() => recorded('TakeSnapshot'), /^failed: .*NoSuchBucket/);
+    await deployment.autoScaling.waitUntil(
+      'the function says for what the removal waits',
+      () => deployment.log.lines.some(({ message }) => /but not without a snapshot/.test(message)),
+      20,
+    );
+    expect(recorded('RemoveMember')).toEqual([]);
+    expect(recorded('TransferLeadership')).toEqual([]);
+
+    await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    await deployment.waitUntilInService(1, 60);
+    await untilRecorded(() => recorded('TakeSnapshot'), /^done/);
+    await untilRecorded(() => recorded('RemoveMember'), /^done/);
+    // One for the removal, and none for the passes after it.
+    expect(await keys()).toEqual([expect.stringMatching(/^etcd\/demo\/\d{8}T\d{6}Z-\d+\.db$/)]);
+    const kinds = recorded().map(({ kind }) => kind);
+    expect(kinds.lastIndexOf('TakeSnapshot')).toBeLessThan(kinds.indexOf('RemoveMember'));
   });
 });

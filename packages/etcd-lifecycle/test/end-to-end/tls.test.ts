@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { WriteLoad } from '@quorate/test-harness';
+import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import { ClusterObserver } from '../../demo/cluster-observer';
 import { LocalDeployment } from '../../demo/local-deployment';
+import { QUICK_PROGRAMS } from '../quick-boot';
+import { replaceLeader } from './replaced-leader';
 
 jest.setTimeout(120_000);
 
@@ -9,7 +10,11 @@ let deployment: LocalDeployment;
 let observer: ClusterObserver;
 
 beforeAll(async () => {
-  deployment = await LocalDeployment.start({ baseAddress: '127.0.54.2', tls: true });
+  deployment = await LocalDeployment.start({
+    baseAddress: '127.0.54.2',
+    tls: true,
+    programs: [QUICK_PROGRAMS],
+  });
   observer = new ClusterObserver(() => deployment.instances(), { tls: deployment.clientTls });
   deployment.startTicks(1);
   await deployment.waitUntilInService(3, 90);
@@ -21,24 +26,5 @@ afterAll(async () => {
 });
 
 test('with mutual TLS the leader hands over and is replaced, and no write is lost', async () => {
-  const load = WriteLoad.start({
-    endpoints: () => deployment.clientUrls(),
-    tls: deployment.clientTls,
-  });
-  try {
-    const leader = observer.leader ?? '';
-    deployment.autoScaling.terminateInstance(leader);
-    await deployment.waitUntilInService(3, 60);
-    await deployment.journal.stop();
-
-    const kinds = deployment.journal.records.map(({ kind }) => kind);
-    expect(kinds.slice(kinds.lastIndexOf('AddLearner'))).toEqual(
-      expect.arrayContaining(['Promote', 'TransferLeadership', 'RemoveMember']),
-    );
-    expect(deployment.instances().map(({ instanceId }) => instanceId)).not.toContain(leader);
-  } finally {
-    await load.stop();
-  }
-  expect((await load.stop()).acknowledged.length).toBeGreaterThan(100);
-  await expect(load.verify()).resolves.toMatchObject({ lost: [] });
+  await replaceLeader(deployment, observer, 3);
 });

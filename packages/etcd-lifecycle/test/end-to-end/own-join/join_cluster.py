@@ -63,6 +63,8 @@ def start(name: str, address: str, state: str, members: list[str]) -> subprocess
         "initial-cluster": ",".join(members),
         "initial-cluster-state": state,
     }
+    # What tells etcdctl, which the function may call by commands, where the member serves clients.
+    Path("etcd.env").write_text(f"ETCD_ADVERTISE_CLIENT_URLS={client_url}\n", encoding="utf-8")
     options = [f"--{key}={value}" for key, value in settings.items()]
     return subprocess.Popen([ETCD, *options])
 
