@@ -845,13 +845,14 @@ class CircuitBreaker:
 
     def _left(self) -> float:
         circuit = self._circuit
-        # <control>
-        if circuit.phase == _ISOLATED:
-            return float("inf")
-        # </control>
         waits, phase = circuit.waits, circuit.phase
-        if phase == _CLOSED or (phase == _HALF_OPEN and len(waits) < self.half_open_max_calls):
-            return 0.0
+        if phase != _OPEN:
+            # <control>
+            if phase == _ISOLATED:
+                return float("inf")
+            # </control>
+            if phase == _CLOSED or len(waits) < self.half_open_max_calls:
+                return 0.0
         # As _elapsed() does it, which would cost more than the rest.
         _, (start, start_wall), left = waits[0]
         elapsed = self.clock() - start
