@@ -1,7 +1,8 @@
 /**
  * Compares the emitted module with other packages, side by side, and writes
- * bench/results/python-retry.md, what the outage came to (python-retry-outage.json) and the plot of
- * the README. One command, from the root:
+ * bench/results/python-retry.md, what it is made of (python-retry-calls.json for what was timed,
+ * python-retry-outage.json for what was simulated), and plot and figures of the README. One command,
+ * from the root:
  *
  *     npx projen bench:python-retry
  *
@@ -9,28 +10,20 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import {
-  emitPythonRetry,
-  PYTHON_RETRY_FEATURES,
-  type PythonRetryFeature,
-  writePythonRetry,
-} from '../../packages/python-retry/src';
-import { table } from '../table';
+import { writePythonRetry } from '../../packages/python-retry/src';
 import { describeOutage, type Simulation } from './outage';
 import { drawOutage } from './plot';
+import { COMPILED_TEXTS, describeMeasurement, type Measurement, withFigures } from './report';
 
 const ROOT = join(__dirname, '..', '..');
 const VENV = join(ROOT, '.cache', 'bench-python-retry');
 const PYTHON = join(VENV, 'bin', 'python');
-
-interface Measurement {
-  readonly python: string;
-  readonly bare: number;
-  readonly calls: Record<string, Record<string, number>>;
-  readonly imports: Record<string, { readonly ms: number; readonly modules: number | null }>;
-}
+const PACKAGE = join(ROOT, 'packages', 'python-retry');
+const RESULTS = join(ROOT, 'bench', 'results');
+const MEASURED = join(RESULTS, 'python-retry-calls.json');
+const SIMULATED = join(RESULTS, 'python-retry-outage.json');
 
 function installPeers(): void {
   if (!existsSync(PYTHON)) {
@@ -48,8 +41,8 @@ function installPeers(): void {
   );
 }
 
-function run<T>(script: string, modules: string): T {
-  const output = execFileSync(PYTHON, [join(__dirname, script)], {
+function run<T>(script: string, modules: string, args: readonly string[] = []): T {
+  const output = execFileSync(PYTHON, [join(__dirname, script), ...args], {
     encoding: 'utf8',
     env: { ...process.env, PYTHONPATH: [modules, __dirname].join(delimiter) },
     maxBuffer: 1 << 28,
@@ -58,103 +51,38 @@ function run<T>(script: string, modules: string): T {
   return JSON.parse(output) as T;
 }
 
-function callTable(title: string, calls: Record<string, number>, ours: string): string {
-  const own = calls[ours] ?? Number.NaN;
-  const rows = Object.entries(calls)
-    .sort(([, a], [, b]) => a - b)
-    .map(([name, us]) => [name, us.toFixed(2), `${(us / own).toFixed(1)} x`]);
-  return `### ${title}\n\n${table(['', 'µs', `of "${ours}"`], rows)}\n`;
+/** Writes what the outage came to, the plot, the report, and the figures of the README. */
+function write(measured: Measurement, simulation: Simulation): void {
+  mkdirSync(RESULTS, { recursive: true });
+  const report = describeMeasurement(measured) + describeOutage(simulation);
+  writeFileSync(join(RESULTS, 'python-retry.md'), report);
+  // What report, plot and README are made of; a test holds them to it.
+  writeFileSync(MEASURED, `${JSON.stringify(measured)}\n`);
+  writeFileSync(SIMULATED, `${JSON.stringify(simulation)}\n`);
+  writeFileSync(join(PACKAGE, 'outage.svg'), drawOutage(simulation));
+  const readme = join(PACKAGE, 'README.md');
+  writeFileSync(readme, withFigures(readFileSync(readme, 'utf8'), measured));
 }
 
-function sizes(): string {
-  const rows = [['breaker'] as const, 'all' as const].flatMap((features) =>
-    [{}, { docstrings: false }, { docstrings: false, types: false }, { compact: true }].map(
-      (style) => [
-        `${features === 'all' ? 'all features' : 'core'} ${JSON.stringify(style)}`,
-        emitPythonRetry({ features, ...style }).bytes,
-      ],
-    ),
-  );
-  return table(['emitted', 'bytes'], rows);
-}
+const read = <T>(file: string) => JSON.parse(readFileSync(file, 'utf8')) as T;
 
-/** What each feature costs in a text written compactly, with what it needs. */
-function featureSizes(): string {
-  const bytes = (features: readonly PythonRetryFeature[]) =>
-    emitPythonRetry({ features, compact: true }).bytes;
-  const core = bytes(['breaker']);
-  return table(
-    ['beside the core, compact', 'bytes more'],
-    [
-      ['retry_with_backoff alone', bytes([]) - core],
-      ...PYTHON_RETRY_FEATURES.filter((name) => name !== 'breaker').map((name) => [
-        name,
-        bytes(['breaker', name]) - core,
-      ]),
-    ],
-  );
-}
+const USAGE = `Usage: npx projen bench:python-retry [calls | outage | report | quick]
 
-/** The report up to the outage. */
-function reportHead(measured: Measurement): string {
-  const imports = Object.entries(measured.imports).map(([name, { ms, modules }]) => [
-    name,
-    ms.toFixed(1),
-    modules ?? '',
-  ]);
-  return `# python-retry beside other packages
-
-Written by \`npx projen bench:python-retry\` on CPython ${measured.python}, ${cpus().length} cores
-that others use too: ratios matter, not absolutes. The packages are those of
-\`bench/python-retry/requirements.txt\`.
-
-## One call
-
-Medians of interleaved rounds, process time, less a bare call (${measured.bare.toFixed(3)} µs).
-
-${callTable('A retry whose first attempt succeeds', measured.calls.retry ?? {}, 'ours')}
-${callTable('A breaker whose circuit is closed', measured.calls.breaker ?? {}, 'ours, with retry')}
-${callTable('A call that an open circuit refuses', measured.calls.open ?? {}, 'ours, can_execute')}
-## Import
-
-CPU milliseconds more than an interpreter that has loaded what Lambda's bootstrap loads (medians of
-fresh processes, to be read with a grain of salt: a process more or less is 1 ms); and new modules
-beyond that. "Compiled anew" is code without a compiled file beside it, as in a template.
-
-${table(['module', 'ms', 'new modules'], imports)}
-
-## Size
-
-${sizes()}
-
-${featureSizes()}
-
+Without an argument all is measured, which wants a machine with nothing else to do.
+  calls   only what takes real time is measured anew, not the simulation
+  outage  only the simulation is run anew, which no load of the machine disturbs
+  report  nothing is run: writes report, plot and README from what was measured last
+  quick   everything is run, in a few rounds, and nothing is written: prints the report
 `;
-}
 
-/** Writes what the outage came to, the plot, and the report with a new section about it. */
-function write(simulation: Simulation, head: string): void {
-  const results = join(ROOT, 'bench', 'results');
-  mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, 'python-retry.md'), head + describeOutage(simulation));
-  // What that section and the plot are made of; a test holds them to it.
-  writeFileSync(join(results, 'python-retry-outage.json'), `${JSON.stringify(simulation)}\n`);
-  writeFileSync(join(ROOT, 'packages', 'python-retry', 'outage.svg'), drawOutage(simulation));
-}
-
-/** The report up to the outage, as it is. */
-function writtenHead(): string {
-  const report = readFileSync(join(ROOT, 'bench', 'results', 'python-retry.md'), 'utf8');
-  return report.slice(0, report.indexOf('## An outage'));
-}
-
-function main([only, ...rest]: readonly string[]): void {
-  if (rest.length > 0 || (only !== undefined && only !== 'outage')) {
-    process.stderr.write(
-      'Usage: npx projen bench:python-retry [outage]\n' +
-        'With "outage" only the simulation is run anew, which no load of the machine disturbs.\n',
-    );
+function main([only = 'all', ...rest]: readonly string[]): void {
+  if (rest.length > 0 || !['all', 'calls', 'outage', 'report', 'quick'].includes(only)) {
+    process.stderr.write(USAGE);
     process.exitCode = 2;
+    return;
+  }
+  if (only === 'report') {
+    write(read<Measurement>(MEASURED), read<Simulation>(SIMULATED));
     return;
   }
   installPeers();
@@ -162,13 +90,22 @@ function main([only, ...rest]: readonly string[]): void {
   try {
     writePythonRetry(modules, { features: 'all' });
     writePythonRetry(modules, { moduleName: 'python_retry_core' });
-    writePythonRetry(modules, {
-      features: 'all',
-      compact: true,
-      moduleName: 'python_retry_compact',
-    });
-    const head = only ? writtenHead() : reportHead(run<Measurement>('measure.py', modules));
-    write(run<Simulation>('simulate.py', modules), head);
+    for (const [moduleName, features] of Object.entries(COMPILED_TEXTS)) {
+      writePythonRetry(modules, { features, compact: true, moduleName });
+    }
+    const measured =
+      only === 'outage'
+        ? read<Measurement>(MEASURED)
+        : run<Measurement>('measure.py', modules, only === 'quick' ? ['quick'] : []);
+    if (only === 'quick') {
+      // The rounds of the simulation are virtual time: one policy shows that it runs.
+      run('simulate.py', modules, ['ours, with store', '1.0', '1']);
+      process.stdout.write(describeMeasurement(measured));
+      return;
+    }
+    const simulation =
+      only === 'calls' ? read<Simulation>(SIMULATED) : run<Simulation>('simulate.py', modules);
+    write(measured, simulation);
   } finally {
     rmSync(modules, { recursive: true });
   }

@@ -1,13 +1,17 @@
 """Times one call through each package, and what importing each costs; prints JSON.
 
+    measure.py [quick]
+
 Rounds are interleaved, so that what else the machine does falls on all alike; times are process time,
-less that of a bare call, as medians.
+less that of a bare call or of an empty module, as medians. With "quick" there are few rounds: enough
+to see that all runs, not to say how fast.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import io
 import json
 import logging
@@ -16,9 +20,12 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-ROUNDS, CALLS = 41, 2000
-IMPORT_ROUNDS = 15
+QUICK = sys.argv[1:] == ["quick"]
+ROUNDS, CALLS = (1, 100) if QUICK else (41, 2000)
+IMPORT_ROUNDS = 1 if QUICK else 15
+COMPILE_ROUNDS = 1 if QUICK else 201
 # What Lambda's bootstrap has loaded before the handler's module.
 LAMBDA_BASE = "import json, logging, threading, traceback, http.client, random, time"
 
@@ -42,6 +49,7 @@ def subjects():
     import pybreaker
     import pyresilience
     import python_retry
+    import python_retry_core
     import stamina
     import tenacity
     import tenaz
@@ -54,6 +62,9 @@ def subjects():
     ours = python_retry.CircuitBreaker()
     own_open = python_retry.CircuitBreaker(1, 1e6)
     own_open.record_failure()
+    core = python_retry_core.CircuitBreaker()
+    core_open = python_retry_core.CircuitBreaker(1, 1e6)
+    core_open.record_failure()
     py_breaker, py_open = (pybreaker.CircuitBreaker(5, 60) for _ in range(2))
     py_open.open()
     both = pybreaker.CircuitBreaker(5, 60)
@@ -68,15 +79,26 @@ def subjects():
 
     def rejected(call):
         def run():
-            with contextlib.suppress(Exception):
+            try:
                 call()
+            except Exception:
+                return
 
         return run
+
+    def enter(breaker):
+        with breaker:
+            operation()
+
+    def fail():
+        raise ValueError("x", 1.0)
 
     return {
         "retry": {
             "by hand": lambda: naive.retry_with_backoff(operation, "x"),
             "ours": lambda: python_retry.retry_with_backoff(operation, "x"),
+            "ours, the core alone": lambda: python_retry_core.retry_with_backoff(operation, "x"),
+            "ours, retry_call": lambda: python_retry.retry_call(operation),
             "ours, retry_call with a timeout": lambda: python_retry.retry_call(
                 operation, timeout=5
             ),
@@ -95,6 +117,9 @@ def subjects():
             "ours, with retry": lambda: python_retry.retry_with_circuit_breaker(
                 operation, "x", ours
             ),
+            "ours, the core alone, with retry": (
+                lambda: python_retry_core.retry_with_circuit_breaker(operation, "x", core)
+            ),
             "ours, breaker.call": lambda: ours.call(operation),
             "circuitbreaker": circuitbreaker.circuit(operation),
             "purgatory": purgatory_breaker("x")(operation),
@@ -109,10 +134,24 @@ def subjects():
         },
         "open": {
             "ours, can_execute": own_open.can_execute,
+            "ours, the core alone, can_execute": core_open.can_execute,
+            "ours, the core alone, retry_with_circuit_breaker": (
+                lambda: python_retry_core.retry_with_circuit_breaker(operation, "x", core_open)
+            ),
             "ours, retry_with_circuit_breaker": lambda: python_retry.retry_with_circuit_breaker(
                 operation, "x", own_open
             ),
+            "ours, retry_with_circuit_breaker that raises": rejected(
+                lambda: python_retry.retry_with_circuit_breaker(
+                    operation, "x", own_open, raise_on_failure=True
+                )
+            ),
+            "ours, retry_call": rejected(
+                lambda: python_retry.retry_call(operation, "x", circuit_breaker=own_open)
+            ),
             "ours, breaker.call": rejected(lambda: own_open.call(operation)),
+            "ours, with breaker": rejected(lambda: enter(own_open)),
+            "an error alone, raised and caught": rejected(fail),
             "pybreaker": rejected(lambda: py_open.call(operation)),
             "circuitbreaker": rejected(lambda: circuit_open.call(operation)),
             "interlock": rejected(lambda: interlock_open.call_sync(operation)),
@@ -164,17 +203,12 @@ print(len(set(sys.modules) - before - {{"{module}", "__future__"}}))"""
 
 def time_imports():
     modules = [
-        "python_retry_core", "python_retry", "python_retry_compact", "pybreaker", "circuitbreaker",
+        "python_retry_core", "python_retry", "python_retry_core_compact", "python_retry_compact",
+        "pybreaker", "circuitbreaker",
         "backoff", "tenacity", "stamina", "nopanic", "tenaz", "pyresilience", "interlock",
         "aws_lambda_powertools.utilities.circuit_breaker",
     ]  # fmt: skip
     programs = {"nothing": ""} | {module: f"import {module}" for module in modules}
-    # Code that stands in the template has no compiled file beside it.
-    for own in ("python_retry_core", "python_retry", "python_retry_compact"):
-        programs[f"{own}, compiled anew"] = (
-            f"import importlib.util as u; p = u.find_spec({own!r}).origin; "
-            f"exec(compile(open(p).read(), p, 'exec'), {{'__name__': 'm'}})"
-        )
     for program in programs.values():
         cost_of(program)
     taken = {name: [] for name in programs}
@@ -189,6 +223,24 @@ def time_imports():
     }
 
 
+def time_compiling():
+    """Return milliseconds that each compact text takes to compile and to run, beyond an empty one."""
+    texts = {"nothing": ""}
+    for module in ("python_retry_alone", "python_retry_core_compact", "python_retry_compact"):
+        texts[module] = Path(importlib.util.find_spec(module).origin).read_text("utf-8")
+    taken = {name: [] for name in texts}
+    gc.disable()
+    for _ in range(COMPILE_ROUNDS):
+        for name, text in texts.items():
+            begun = time.process_time()
+            exec(compile(text, name, "exec"), {"__name__": "emitted"})  # noqa: S102
+            taken[name].append((time.process_time() - begun) * 1000)
+        gc.collect()
+    gc.enable()
+    base = statistics.median(taken.pop("nothing"))
+    return {name: statistics.median(times) - base for name, times in taken.items()}
+
+
 def main():
     with contextlib.redirect_stdout(io.StringIO()):
         bare, calls = time_calls()
@@ -198,6 +250,7 @@ def main():
                 "python": sys.version.split()[0],
                 "bare": bare,
                 "calls": calls,
+                "compiled": time_compiling(),
                 "imports": time_imports(),
             }
         )

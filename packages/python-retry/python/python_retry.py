@@ -391,8 +391,9 @@ class _Circuit:
         generation: Rises at each change of phase. A permit carries the generation that admitted
             it, so that a late result cannot act on a later phase.
         failures: Consecutive failures, in CLOSED.
-        waits: What keeps further calls out, as (ticket, start, seconds): in HALF_OPEN the leases of
-            the probes in flight, in OPEN the time until the first probe, of no ticket.
+        waits: What keeps further calls out, as (ticket, start, seconds): in OPEN first the time
+            until the next probe, with a ticket below 0; then the leases of the probes in flight,
+            those of earlier generations included.
         successes: Probes in a row that succeeded, in HALF_OPEN.
         reopens: Probes in a row that failed.
         closed_at: When the circuit closed, while it still admits a share of the calls only.
@@ -441,7 +442,8 @@ def _circuit_step(  # noqa: PLR0911
         rules: The breaker, of which nothing but its numbers is read.
         state: The state before the event.
         event: "admit", the outcome of an admitted call, or a command of an operator.
-        permit: The permit of the call whose outcome this is; an offer for "admit".
+        permit: The permit of the call whose outcome this is; an offer for "admit"; for a command
+            (0, -1), where -1 is the ticket of an opening, which the command ends.
         now: The time.
         draw: A random number in [0, 1).
 
@@ -468,7 +470,7 @@ def _circuit_step(  # noqa: PLR0911
             return state, None
         # </control>
         left = tuple(wait for wait in waits if _elapsed(now, wait[1]) < wait[2])
-        if left and (state.phase == _OPEN or len(left) >= rules.half_open_max_calls):
+        if len(left) >= rules.half_open_max_calls or (left and left[0][0] < 0):
             return state, None
         generation += state.phase == _OPEN
         return (
@@ -483,15 +485,19 @@ def _circuit_step(  # noqa: PLR0911
             ),
             (generation, permit[0]),
         )
+    others = tuple(wait for wait in waits if wait[0] != permit[1])
     # <control>
     if event in ("isolate", "reset"):
         phase = _ISOLATED if event == "isolate" else _CLOSED
-        return _Circuit(phase=phase, generation=generation + 1), None
+        return _Circuit(phase=phase, generation=generation + 1, waits=others), None
     if event == "trip":
         state, permit = _Circuit(generation=generation), (generation, 0)
     # </control>
-    if permit[0] != generation:
-        return state, None  # a result that belongs to an older generation
+    if permit[0] != generation or (state.phase != _CLOSED and len(others) == len(waits)):
+        # It belongs to an older generation or to no probe, or the probe's place was given away.
+        return state, None
+    if event == "ignore":
+        return state.to(waits=others), None
     # <windows>
     # Without the seconds that it took, behind generation and ticket, no call is a slow one.
     slow = rules.slow_call is not None and permit[2:] >= (rules.slow_call,)
@@ -506,16 +512,15 @@ def _circuit_step(  # noqa: PLR0911
             elif rules.failure_rate is not None:
                 return state, None
         # </windows>
-        counts = {"success": 0, "ignore": state.failures, "failure": state.failures + 1}
-        failures = counts.get(event, rules.failure_threshold)
-        if failures < rules.failure_threshold:
+        failures = state.failures + 1 if event != "success" else 0
+        if (
+            failures < rules.failure_threshold
+            # <control|windows>
+            and event != "trip"
+            # </control|windows>
+        ):
             return state.to(failures=failures), None
     else:
-        others = tuple(wait for wait in waits if wait[0] != permit[1])
-        if len(others) == len(waits):
-            return state, None  # its lease lapsed and its place was given to another
-        if event == "ignore":
-            return state.to(waits=others), None
         # <windows>
         if slow:
             event = "failure"
@@ -525,9 +530,9 @@ def _circuit_step(  # noqa: PLR0911
             if state.successes + 1 < rules.success_threshold:
                 return state.to(waits=others, successes=state.successes + 1), None
             if rules.ramp:
-                return _Circuit(generation=generation + 1, closed_at=now), None
+                return _Circuit(generation=generation + 1, waits=others, closed_at=now), None
             # </recovery>
-            return _Circuit(generation=generation + 1), None
+            return _Circuit(generation=generation + 1, waits=others), None
         # <recovery>
         reopens = state.reopens + 1
         # </recovery>
@@ -542,7 +547,7 @@ def _circuit_step(  # noqa: PLR0911
         _Circuit(
             phase=_OPEN,
             generation=generation + 1,
-            waits=((-1, now, min(seconds, _YEAR)),),
+            waits=((-1, now, min(seconds, _YEAR)), *others),
             # <recovery>
             reopens=reopens,
             # </recovery>
@@ -674,7 +679,9 @@ class CircuitBreaker:
     state), so a result that arrives after the circuit moved on is dropped. A probe whose caller
     died without a result would hold HALF_OPEN for ever; its permit is therefore a lease, and the
     next call after the lease has lapsed takes its place. Until a call does so, a late probe's
-    result still counts. The lease should be longer than the operation can take.
+    result still counts. The lease should be longer than the operation can take. A probe that is
+    still under way when the circuit has opened or closed keeps its place until then, so that there
+    are never more than half_open_max_calls of them; its result is dropped.
 
     Time is that of two clocks, monotonic and wall; an interval is over when either says so.
 
@@ -834,14 +841,18 @@ class CircuitBreaker:
     @property
     def retry_after(self) -> float:
         """Seconds after which a call may be admitted; 0 when it may be now."""
+        return self._left()
+
+    def _left(self) -> float:
         circuit = self._circuit
-        # <control>
-        if circuit.phase == _ISOLATED:
-            return float("inf")
-        # </control>
-        waits = circuit.waits
-        if not waits or (circuit.phase == _HALF_OPEN and len(waits) < self.half_open_max_calls):
-            return 0.0
+        waits, phase = circuit.waits, circuit.phase
+        if phase != _OPEN:
+            # <control>
+            if phase == _ISOLATED:
+                return float("inf")
+            # </control>
+            if phase == _CLOSED or len(waits) < self.half_open_max_calls:
+                return 0.0
         # As _elapsed() does it, which would cost more than the rest.
         _, (start, start_wall), left = waits[0]
         elapsed = self.clock() - start
@@ -850,11 +861,14 @@ class CircuitBreaker:
             elapsed = elapsed_wall
         if elapsed > 0:
             left -= elapsed
-        # <deadline|store>
+        # <control|deadline|store>
         if len(waits) > 1:
             now = self.clock(), self.wall()
-            left = min(seconds - _elapsed(now, since) for _, since, seconds in waits)
-        # </deadline|store>
+            lefts = [seconds - _elapsed(now, since) for _, since, seconds in waits]
+            left = lefts.pop(0) if phase == _OPEN else 0.0
+            if len(lefts) >= self.half_open_max_calls:
+                left = max(left, min(lefts))
+        # </control|deadline|store>
         return left if left > 0 else 0.0
 
     def can_execute(self) -> bool:
@@ -896,15 +910,15 @@ class CircuitBreaker:
     # <control>
     def isolate(self) -> None:
         """Refuse every call until `reset`: no time and no probe ends this."""
-        self._advance("isolate", (0, 0))
+        self._advance("isolate", (0, -1))
 
     def trip(self) -> None:
         """Open the circuit now, as the last of the failures would."""
-        self._advance("trip", (0, 0))
+        self._advance("trip", (0, -1))
 
     def reset(self) -> None:
         """Close the circuit now; results of calls that are under way are dropped."""
-        self._advance("reset", (0, 0))
+        self._advance("reset", (0, -1))
 
     # </control>
     # <calls>
@@ -929,7 +943,7 @@ class CircuitBreaker:
             # <control|store>
             and self._alone
             # </control|store>
-            and (seconds := self.retry_after)
+            and (seconds := self._left())
         ):
             # What follows would raise it too, at five times the cost.
             raise CircuitOpenError(self.name or "unnamed", seconds)
@@ -1004,7 +1018,7 @@ class CircuitBreaker:
         ):
             return (circuit.generation, 0)
         if (
-            self.retry_after
+            self._left()
             # <control|store>
             and self._alone
             # </control|store>
@@ -1143,12 +1157,14 @@ class CircuitBreaker:
             # An older version than ours was read before we wrote.
             if version < self._version or (version == self._version and not self._ahead):
                 return
-            mine, ahead = self._circuit, self._ahead
+            trip = self._circuit
+            # Whether the circuit opened here while the store was down, and should still be open; if
+            # the store has moved on since, that may have been there, and is over.
+            missed = version == self._version and trip.phase == _OPEN
+            missed = missed and _elapsed(now, trip.waits[0][1]) < trip.waits[0][2]
             self._adopt((version, fields), now)
-            trip = mine.to(generation=self._circuit.generation + 1)
-            missed = ahead and mine.phase == _OPEN and self._circuit.phase == _CLOSED
+            missed = missed and self._circuit.phase == _CLOSED
         if missed:
-            # The circuit opened here while the store was down: that still holds.
             answered, other = self._ask(self.store.swap, version, _encode(trip))
             with self._lock:
                 if other is not None:
@@ -1922,23 +1938,9 @@ def _retry(
     error = None
     plain = not options
     # <breaker>
-    circuit: Any = None  # through which the plain attempt goes
-    if breaker is not None:
-        circuit = breaker.__class__ is CircuitBreaker and breaker._circuit
-        if (
-            circuit
-            and not circuit.clean
-            # <control|store>
-            and breaker._alone
-            # </control|store>
-            and (seconds := breaker.retry_after)
-        ):
-            # What follows would do it too, at ten times the cost.
-            _LOG.info("%s: not called: the circuit is open", operation_name)
-            if raises:
-                raise CircuitOpenError(breaker.name or operation_name, seconds)
-            return None
-        plain = plain and circuit and circuit.clean and scope in _SCOPES
+    circuit = breaker and breaker._circuit  # through which the plain attempt goes
+    if circuit:
+        plain = plain and circuit.clean and scope in _SCOPES
         # <store|windows>
         plain = plain and breaker._plain
         # </store|windows>
@@ -1962,8 +1964,8 @@ def _retry(
             if value.__class__ not in _PLAIN:
                 _refuse_pending(operation_name, value)
             # <breaker>
-            if circuit and breaker._circuit is not circuit:  # type: ignore[union-attr, unused-ignore]
-                breaker._advance("success", (circuit.generation, 0))  # type: ignore[union-attr, unused-ignore]
+            if circuit and breaker._circuit is not circuit:
+                breaker._advance("success", (circuit.generation, 0))
             # </breaker>
             return value
     attempts = _Attempts(
@@ -2198,8 +2200,22 @@ def retry_with_circuit_breaker(
         ValueError: As for `retry_with_backoff`, or `breaker_scope` is unknown.
         BaseException: As for `retry_with_backoff`.
     """
-    if circuit_breaker is None:
-        _check("circuit_breaker", circuit_breaker, _BREAKER)
+    breaker = circuit_breaker
+    if breaker.__class__ is not CircuitBreaker:
+        _check("circuit_breaker", breaker, _BREAKER)
+    if (
+        not breaker._circuit.clean
+        # <control|store>
+        and breaker._alone
+        # </control|store>
+        and (seconds := breaker._left())
+    ):
+        # What follows would do it too, at ten times the cost; so would a record that nobody reads.
+        if _LOG.isEnabledFor(logging.INFO):
+            _LOG.info("%s: not called: the circuit is open", operation_name)
+        if raise_on_failure:
+            raise CircuitOpenError(breaker.name or operation_name, seconds)
+        return None
     return _retry(
         operation,
         operation_name,
@@ -2209,7 +2225,7 @@ def retry_with_circuit_breaker(
         jitter_factor,
         retriable_exceptions,
         raise_on_failure,
-        circuit_breaker,
+        breaker,
         breaker_scope,
     )
 

@@ -22,6 +22,7 @@ const SEEN = [
   'HALF_OPEN -> OPEN',
   'OPEN -> HALF_OPEN',
   'a late result',
+  'a probe beside one of an earlier opening',
   'a lease lapsed',
   'a result without a place',
   'an ignored probe',
@@ -80,10 +81,13 @@ test.each(
   expect(seen).toEqual(expect.arrayContaining(SEEN));
 });
 
-test.each(['ForgetsLeases', 'TakesLateResults', 'CountsIgnored', 'RetriesProbes'])(
-  'a documentation that %s is told apart',
-  async (reference) => {
-    const { failure } = await drive(pythons[0]?.executable ?? VENV_PYTHON, {}, reference);
-    expect(failure).toContain('AssertionError');
-  },
-);
+test.each([
+  'ForgetsLeases',
+  'ForgetsEarlierProbes',
+  'TakesLateResults',
+  'CountsIgnored',
+  'RetriesProbes',
+])('a documentation that %s is told apart', async (reference) => {
+  const { failure } = await drive(pythons[0]?.executable ?? VENV_PYTHON, {}, reference);
+  expect(failure).toContain('AssertionError');
+});

@@ -103,6 +103,17 @@ test('a lease whose answer was lost is found again, and its verdict counts', asy
   ]);
 });
 
+test('a trip whose answer was lost does not open the circuit again when others have closed it', async () => {
+  expect(await runner.call('lose_the_answer_to_a_trip')).toEqual([
+    'OPEN',
+    true,
+    'CLOSED',
+    true,
+    'CLOSED',
+    true,
+  ]);
+});
+
 test('does not retry what botocore gave up on, in either way', async () => {
   const throttled = { error: 'ProvisionedThroughputExceededException', outcome: 'throttle' };
   expect(await runner.call('layers_of_retries')).toEqual([

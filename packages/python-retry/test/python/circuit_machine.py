@@ -32,8 +32,8 @@ def breaker_options(draw, features):
     options = {
         "failure_threshold": draw(st.integers(1, 3)),
         "reset_timeout": draw(st.integers(1, 20)),
-        "half_open_max_calls": draw(st.integers(1, 3)),
-        "lease": draw(st.integers(1, 30)),
+        "half_open_max_calls": draw(st.sampled_from([1, 2, 2, 3])),
+        "lease": draw(st.integers(1, 30) | st.just(40)),
     }
     if "recovery" in features:
         options["success_threshold"] = draw(st.integers(1, 3))
@@ -75,6 +75,18 @@ def machine_for(remote, features, seen, reference):  # noqa: C901 -- the rules o
         def let_the_rest_of_the_wait_pass(self, more):
             seconds = max(0, self.circuit.retry_after + more)
             self.let_time_pass(seconds)
+
+        @precondition(lambda self: self.circuit.state in ("OPEN", "HALF_OPEN"))
+        @rule(caller=CALLERS, form=st.sampled_from(forms))
+        def probe(self, caller, form):
+            if self.circuit.state == "OPEN":
+                self.let_the_rest_of_the_wait_pass(0)
+            self.ask(caller, form)
+
+        @precondition(lambda self: len(self.circuit.probes) > 1 and len(self.held) > 1)
+        @rule(which=st.integers(0, 9))
+        def fail_beside_another(self, which):
+            self.settle(which, "failure")
 
         @precondition(lambda self: self.circuit.state == "CLOSED")
         @rule(failures=st.integers(1, 3))
@@ -149,6 +161,14 @@ class ForgetsLeases(ReferenceCircuit):
         return dict(self.probes)
 
 
+class ForgetsEarlierProbes(ReferenceCircuit):
+    """A probe that is under way counts no more once the circuit has opened again."""
+
+    def move(self, state):
+        super().move(state)
+        self.probes = {}
+
+
 class TakesLateResults(ReferenceCircuit):
     """A failure that arrives while the circuit is open moves the opening time."""
 
@@ -176,7 +196,14 @@ class RetriesProbes(ReferenceCircuit):
 
 REFERENCES = {
     one.__name__: one
-    for one in (ReferenceCircuit, ForgetsLeases, TakesLateResults, CountsIgnored, RetriesProbes)
+    for one in (
+        ReferenceCircuit,
+        ForgetsLeases,
+        ForgetsEarlierProbes,
+        TakesLateResults,
+        CountsIgnored,
+        RetriesProbes,
+    )
 }
 
 

@@ -19,7 +19,7 @@ THRESHOLD = 1
 FOREVER = 10**9
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
 
-ONE_PROBE = "at most one live probe"
+ONE_PROBE = "no more live probes than are allowed: one, unless the model says otherwise"
 SIDE_BY_SIDE = "calls through a closed circuit run side by side"
 NO_LATE_CLOSE = "a late success does not close an open circuit"
 NO_LATE_EXTENSION = "a late failure does not move the opening time"
@@ -71,6 +71,7 @@ class Model:
     """The rules of a breaker. `lease` is how long a probe may hold its place."""
 
     lease = FOREVER
+    probes = 1
     shift = 0  # of the wall clock, at the moment
 
     def initial(self):
@@ -115,10 +116,9 @@ class Consecutive(Model):
 class Ours(Model):
     """The step of the emitted module."""
 
-    lease = LEASE
-
-    def __init__(self, probes=1):
-        self.rules = CircuitBreaker(THRESHOLD, RESET, lease=LEASE, half_open_max_calls=probes)
+    def __init__(self, probes=1, lease=LEASE):
+        self.rules = CircuitBreaker(THRESHOLD, RESET, lease=lease, half_open_max_calls=probes)
+        self.probes, self.lease = probes, lease
         self.tickets = 0
 
     def initial(self):
@@ -146,7 +146,7 @@ class Ours(Model):
 
     def admit(self, circuit, now):
         self.tickets += 1
-        return self.step(circuit, "admit", (self.tickets, LEASE), now)
+        return self.step(circuit, "admit", (self.tickets, self.lease), now)
 
     def settle(self, circuit, permit, outcome, now):
         outcome = "ignore" if outcome == "interrupt" else outcome
@@ -368,7 +368,7 @@ class Explorer:
         calls = list(state.calls)
         calls[worker] = Call(permit, is_probe, state.now, state.era)
         after = state._replace(circuit=circuit, calls=tuple(calls))
-        if len(self.live(after)) > 1:
+        if len(self.live(after)) > model.probes:
             self.flaw(ONE_PROBE, trace)
         return after
 
@@ -385,9 +385,9 @@ class Explorer:
         if outcome in ("ignore", "interrupt") and phase != before:
             self.flaw(NEUTRAL, trace)
         successors = [c for c in (*after.calls, *after.dead) if c and c.is_probe]
-        taken = any(one.began > call.began and one.era == call.era for one in successors)
-        lapsed = call.is_probe and state.now - call.began >= model.lease
-        if lapsed and taken and circuit != state.circuit:
+        lapse = call.began + model.lease
+        taken = any(one.began >= lapse and one.era == call.era for one in successors)
+        if call.is_probe and taken and circuit != state.circuit:
             self.flaw(LATE_IS_NEUTRAL, trace)
         opened = phase == OPEN and before != OPEN
         return after._replace(circuit=circuit, era=state.era + opened)
@@ -396,7 +396,7 @@ class Explorer:
         """Let all who are under way die, and a healthy caller come again and again."""
         circuit, now = state.circuit, state.now
         for _ in range(4):
-            now += RESET + LEASE
+            now += RESET + min(self.model.lease, 9)
             circuit, permit = self.model.admit(circuit, now)
             if permit is not None:
                 circuit = self.model.settle(circuit, permit, "success", now)

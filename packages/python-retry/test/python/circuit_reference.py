@@ -61,11 +61,12 @@ class ReferenceCircuit:
     def retry_after(self):
         if self.state == "ISOLATED":
             return float("inf")
+        waits = [0]
         if self.state == "OPEN":
-            return max(0, self.open_for - self.elapsed(self.opened_at))
-        if len(self.probes) >= self.rules.half_open_max_calls:
-            return max(0, min(self.rules.lease - self.elapsed(at) for at in self.probes.values()))
-        return 0
+            waits.append(self.open_for - self.elapsed(self.opened_at))
+        if self.state != "CLOSED" and len(self.probes) >= self.rules.half_open_max_calls:
+            waits.append(min(self.rules.lease - self.elapsed(at) for at in self.probes.values()))
+        return max(waits)
 
     def move(self, state):
         self.seen.add(f"{self.state} -> {state}")
@@ -73,7 +74,6 @@ class ReferenceCircuit:
         self.era += 1
         self.failures = self.successes = 0
         self.recent = []
-        self.probes = {}
 
     def open(self, reopens):
         self.move("OPEN")
@@ -94,15 +94,17 @@ class ReferenceCircuit:
             return (self.era, None)
         if self.state == "ISOLATED":
             return None
-        if self.state == "OPEN":
-            if self.elapsed(self.opened_at) < self.open_for:
-                self.seen.add("refused while open")
-                return None
-            self.move("HALF_OPEN")
+        if self.state == "OPEN" and self.elapsed(self.opened_at) < self.open_for:
+            self.seen.add("refused while open")
+            return None
         live = self.live
         if len(live) >= self.rules.half_open_max_calls:
             self.seen.add("refused while half open")
             return None
+        if self.state == "OPEN":
+            self.move("HALF_OPEN")
+            if live:
+                self.seen.add("a probe beside one of an earlier opening")
         if len(live) < len(self.probes):
             self.seen.add("a lease lapsed")
             self.successes = 0
@@ -123,6 +125,7 @@ class ReferenceCircuit:
             self.seen.add("an ignored probe")
             del self.probes[probe]
         elif outcome == "failure":
+            del self.probes[probe]
             self.open(self.reopens + 1)
         else:
             del self.probes[probe]

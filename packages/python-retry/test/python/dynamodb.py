@@ -228,6 +228,27 @@ def lose_the_answer_to_a_write():
         return [*report, DynamoDBStore(TABLE).read(name)[1]["phase"], first.state]
 
 
+def lose_the_answer_to_a_trip():
+    """Let a trip come through but not its answer; another closes the circuit before it is known."""
+    world = World()
+    name = uuid.uuid4().hex
+    with store_behind_a_gate() as (gate, make), logs():
+        first, second = (
+            CircuitBreaker(1, 60, name=name, lease=10, store=make(), store_ttl=1, **world.clocks)
+            for _ in range(2)
+        )
+        gate.trouble = "loses answers"
+        first.record_failure()
+        gate.trouble = None
+        stored = DynamoDBStore(TABLE).read(name)[1]["phase"]
+        world.advance(60)
+        probe = second.acquire()
+        probe.success()
+        closed = DynamoDBStore(TABLE).read(name)
+        report = [stored, bool(probe), closed[1]["phase"], bool(first.acquire())]
+        return [*report, first.state, DynamoDBStore(TABLE).read(name) == closed]
+
+
 def layers_of_retries():
     """Count the requests that one call costs when botocore has retried, in each way it gives up."""
 

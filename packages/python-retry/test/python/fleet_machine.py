@@ -35,6 +35,7 @@ NO_LEASE = "a verdict was written without the lease"
 OPEN_CHANGED = "a result changed an open circuit"
 EARLY = "an open circuit admitted before it was due"
 FALSE_TIME = "an opening was written with a time that is not its own"
+OLD_TRIP = "a trip from before the circuit closed, or one that is over, opened the circuit"
 IDLE = "a write that is no transition"
 HEALTHY_WRITE = "a healthy call cost a write"
 MANY_READS = "a healthy call read more than once"
@@ -66,8 +67,10 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
             self.frozen = False
             self.item = None
             self.keys = 0
-            self.held = {}  # key to (environment, ticket or None, true time of the grant, is a probe)
+            # Key to (environment, ticket or None, true time of the grant, is a probe, may settle).
+            self.held = {}
             self.tripped_at = 0  # when the stored circuit opened, by the clock of who opened it
+            self.closed_at = 0  # when it closed last
             self.read_at = [None] * ENVIRONMENTS
             self.reads = [0] * ENVIRONMENTS
             self.states = ["CLOSED"] * ENVIRONMENTS
@@ -101,8 +104,9 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
                 # A call with retries takes and settles its permit in one command.
                 mine = self.settling if command == "settle" else self.taken(before)
                 assert mine in old, NO_LEASE
-                # What is still under way is a probe no more: its result will be dropped.
-                self.held = {key: (*one[:3], False) for key, one in self.held.items()}
+                assert command != "settle" or self.may_settle, NO_LEASE
+                # What is still under way lives on, but its result will be dropped.
+                self.held = {key: (*one[:4], False) for key, one in self.held.items()}
             if was == "HALF_OPEN" == now and command == "settle":
                 assert old - new == {self.settling}, NO_LEASE
             if now == "OPEN":
@@ -111,6 +115,10 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
                 age = self.now - self.tripped_at
                 assert age >= -self.off, FALSE_TIME
                 assert age <= self.off or "outages" in self.faults, FALSE_TIME
+                assert self.tripped_at >= self.closed_at - self.off, OLD_TRIP
+                assert age < self.options["reset_timeout"] + self.off, OLD_TRIP
+            if was != "CLOSED" == now:
+                self.closed_at = self.now
 
         def taken(self, until):
             """Return the ticket that was added by the writes of this command before a state."""
@@ -151,10 +159,11 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
             self.let_time_pass(max(0, due - self.now + more))
 
         @precondition(lambda self: self.live())
-        @rule(more=st.integers(-1, 1))
-        def let_a_lease_pass(self, more):
+        @rule(which=WHICH, more=st.integers(-1, 1))
+        def let_a_lease_pass(self, which, more):
             until = min(one[2] for one in self.live()) + self.options["lease"]
             self.let_time_pass(max(0, until - self.now + more))
+            self.ask(which)
 
         @precondition(lambda self: "clocks" in self.faults and self.off < 12)
         @rule(which=WHICH, clock=st.sampled_from(["mono", "wall"]), seconds=st.integers(-8, 8))
@@ -194,8 +203,10 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
                 self.call(which, ["fail"] * 3, 1)
 
         @precondition(lambda self: self.item and phase_of(self.item) == "OPEN")
-        @rule(which=WHICH)
-        def probe(self, which):
+        @rule(which=WHICH, cut_off=st.booleans())
+        def probe(self, which, cut_off):
+            if cut_off:
+                self.change_the_way_to_the_store(which, True, 0, False)
             self.let_the_opening_pass(0)
             self.ask(which)
 
@@ -214,7 +225,7 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
                 assert "outages" in self.faults, TOO_MANY
             if tickets_of(self.before) - tickets_of(self.item):
                 seen.add("a lease lapsed")
-            self.held[self.keys] = (which, ticket, self.now, is_probe)
+            self.held[self.keys] = (which, ticket, self.now, is_probe, True)
             shared = [one for one in self.live() if one[1] is not None]
             assert len(shared) <= self.options["half_open_max_calls"], TOO_MANY
 
@@ -229,7 +240,7 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
             self.settle(sorted(self.held)[which % len(self.held)], outcome)
 
         def settle(self, key, outcome):
-            _, self.settling, _, is_probe = self.held.pop(key)
+            _, self.settling, _, is_probe, self.may_settle = self.held.pop(key)
             self.tell("settle", key, outcome)
             if is_probe and self.settling not in tickets_of(self.before):
                 seen.add("a verdict without a place")

@@ -17,7 +17,7 @@ from stored_state import phase_of
 from test_fleet_model import VOLATILE
 from test_fleet_model import Store as SharedItem
 
-ONE_PROBE = "at most one live probe in the whole fleet"
+ONE_PROBE = "no more live probes in the whole fleet than are allowed: one, unless a model has more"
 SIDE_BY_SIDE = "calls through a closed circuit run side by side"
 OPEN_REFUSES = "an open circuit refuses until it is due"
 NO_LATE_CLOSE = "a late success does not close an open circuit"
@@ -74,6 +74,7 @@ class Shared:
     """The rules of a breaker that shares its state."""
 
     lease = FOREVER
+    probes = 1
     threshold = 1
     success_threshold = 1
 
@@ -125,9 +126,8 @@ class Shared:
 class OursShared(Shared):
     """Two real breakers over one item."""
 
-    lease = LEASE
-
-    def __init__(self, threshold=1, success_threshold=1, store=SharedItem):
+    def __init__(self, threshold=1, success_threshold=1, store=SharedItem, probes=1, lease=LEASE):
+        self.probes, self.lease = probes, lease
         self.threshold = threshold
         self.success_threshold = success_threshold
         self.now = 0.0
@@ -137,7 +137,8 @@ class OursShared(Shared):
                 threshold,
                 RESET,
                 name="fleet",
-                lease=LEASE,
+                half_open_max_calls=probes,
+                lease=lease,
                 success_threshold=success_threshold,
                 store=self.store,
                 store_ttl=0,
@@ -479,7 +480,7 @@ class Search:
         is_probe = model.is_probe(permit) and (told or not self.outages)
         calls[which] = Call(permit, is_probe, state.now, state.era)
         state = state._replace(calls=tuple(calls))
-        if len(self.live(state)) > 1:
+        if len(self.live(state)) > model.probes:
             self.flaw(ONE_PROBE, trace)
         return state
 
@@ -512,7 +513,8 @@ class Search:
         moved = model.writes(memory) != model.writes(state.memory)
         late = call.era < state.era
         others = [c for c in (*state.calls, *(c for _, c in state.dead)) if c and c.is_probe]
-        taken = any(one.began > call.began or one.era > call.era for one in others)
+        lapse = call.began + model.lease
+        taken = any(one.began >= lapse or one.era > call.era for one in others)
         if late and was == OPEN and moved:
             self.flaw(NO_LATE_CLOSE if now == CLOSED else NO_LATE_EXTENSION, trace)
         if was == HALF_OPEN != now and (not call.is_probe or late or taken):
@@ -532,7 +534,7 @@ class Search:
         """Let all who are under way die and the store be up; healthy callers must close it."""
         model, memory, now = self.model, state.memory, state.now
         for _ in range(4 + model.success_threshold):
-            now += RESET + LEASE + 40  # a store that failed is left alone for a while
+            now += RESET + min(model.lease, 9) + 40  # a store that failed is left alone for a while
             for which in (0, 1):
                 memory, permit = model.admit(memory, which, now, False)
                 if permit is not None:

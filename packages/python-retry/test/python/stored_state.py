@@ -9,12 +9,11 @@ def phase_of(state):
 
 
 def tickets_of(state):
-    """Return the names of the probes that hold a place."""
-    waits = state["waits"] if phase_of(state) == "HALF_OPEN" else ()
-    return {ticket for ticket, _, _ in waits}
+    """Return the names of the probes that hold a place, those of earlier openings included."""
+    return {ticket for ticket, _, _ in (state["waits"] if state else ()) if ticket > 0}
 
 
 def opened_at(state):
     """Return when an open circuit opened, in seconds of the wall clock of who opened it."""
-    ((_, start, _),) = state["waits"]
+    (_, start, _), *_ = state["waits"]
     return start

@@ -19,6 +19,24 @@ def test_no_interleaving_of_two_workers_breaks_ours():
     assert explorer.states > 500  # all there are: time, generations and tickets are relative
 
 
+def test_no_interleaving_of_several_probes_breaks_ours():
+    # Leases that outlast an opening: a probe may live on beside those of the next half-open circuit.
+    for probes, lease in ((2, 3), (3, 5), (1, 5)):
+        explorer = Explorer(models.Ours(probes, lease), 14)
+        assert explorer.run() == {}
+        assert explorer.states > 3000
+
+
+def test_the_check_finds_probes_that_a_new_opening_forgets():
+    class Forgetful(models.Ours):
+        def settle(self, circuit, permit, outcome, now):
+            after = self.thaw(super().settle(circuit, permit, outcome, now))
+            opening = tuple(wait for wait in after.waits if wait[0] < 0)
+            return self.freeze(after.to(waits=opening or after.waits))
+
+    assert set(flaws_of(Forgetful(2, 3), 12)) == {models.ONE_PROBE}
+
+
 def test_no_jump_of_either_clock_breaks_ours():
     # A clock that jumps lets a lease or an opening end early; that alone is what it can do.
     bound_to_time = {models.ONE_PROBE, models.OPEN_REFUSES}

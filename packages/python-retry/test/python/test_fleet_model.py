@@ -1,8 +1,8 @@
 """A breadth-first check of two environments that share one item of a store.
 
 The breakers are real ones of the module; what is explored is every order of admit, succeed, fail,
-ignore, die, late results, time (so that leases lapse), reads that come late, a store that is down,
-and clocks that jump. Plain functions, so that every interpreter can run them without pytest.
+ignore, die, late results, time (so that leases lapse), reads that come late, a store that is down
+or loses the answer to a write, and clocks that jump. Plain functions, so that every interpreter can run them without pytest.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 
 from python_retry import CircuitBreaker
 from retry_support import logs
+from stored_state import opened_at, phase_of, tickets_of
 
 RESET, LEASE = 2, 2
 VOLATILE = (
@@ -30,6 +31,7 @@ class Store:
     def __init__(self):
         self.item = None
         self.down = False
+        self.loses = False  # the answer to the next write
 
     def read(self, name):
         if self.down:
@@ -42,14 +44,19 @@ class Store:
         if (self.item[0] if self.item else 0) != version:
             return self.item or (0, {})
         self.item = (version + 1, state)
+        if self.loses:
+            self.loses = False
+            raise TimeoutError
         return None
 
 
 class Fleet:
     """Two breakers that can be put into any state that they had before."""
 
-    def __init__(self):
+    def __init__(self, probes=1, lease=LEASE):
+        self.probes, self.lease = probes, lease
         self.now = 0.0
+        self.closed_at = 0.0  # when the stored circuit has closed last
         self.mono = [0.0, 0.0]  # how far each worker's clocks have jumped
         self.wall = [0.0, 0.0]
         self.store = Store()
@@ -64,7 +71,8 @@ class Fleet:
             1,
             RESET,
             name="fleet",
-            lease=LEASE,
+            half_open_max_calls=self.probes,
+            lease=self.lease,
             store=self.store,
             store_ttl=1e6,
             clock=lambda: 100 + self.now + self.mono[worker],
@@ -81,21 +89,21 @@ class Fleet:
             tuple(self.mono),
             tuple(self.wall),
             self.store.item,
-            self.store.down,
+            (self.store.down, self.store.loses),
             tuple(tuple(getattr(b, name) for name in VOLATILE) for b in self.breakers),
             tuple(self.permits),
             tuple(self.dead),
             self.jumps,
             self.outage,
+            self.closed_at,
         )
 
     def load(self, saved):
-        self.now, mono, wall, self.store.item, self.store.down, breakers, permits, dead, *rest = (
-            saved
-        )
+        self.now, mono, wall, self.store.item, trouble, breakers, permits, dead, *rest = saved
+        self.store.down, self.store.loses = trouble
         self.mono, self.wall = list(mono), list(wall)
         self.permits, self.dead = list(permits), list(dead)
-        self.jumps, self.outage = rest
+        self.jumps, self.outage, self.closed_at = rest
         for breaker, values in zip(self.breakers, breakers, strict=True):
             for name, value in zip(VOLATILE, values, strict=True):
                 setattr(breaker, name, value)
@@ -147,7 +155,9 @@ class Fleet:
             for w, b in enumerate(self.breakers)
         )
         dead = tuple((w, permit((p, at))) for w, p, at in self.dead)
-        return item, workers, dead, self.store.down, self.jumps, self.outage
+        trouble = self.store.down, self.store.loses, self.outage
+        closed = max(-6.0, self.closed_at - self.now) if self.outage else 0
+        return item, workers, dead, trouble, self.jumps, closed
 
     def events(self, *, jumps, outages):
         outcomes = ("success", "failure", "ignore")
@@ -167,6 +177,8 @@ class Fleet:
             yield from (("late", outcome) for outcome in outcomes)
         if outages and (self.store.down or not self.outage):
             yield ("store up" if self.store.down else "store down",)
+        if outages and not self.outage:
+            yield ("lose an answer",)
 
     def do(self, event):
         kind = event[0]
@@ -192,6 +204,8 @@ class Fleet:
         elif kind in ("store up", "store down"):
             self.store.down = kind == "store down"
             self.outage = True
+        elif kind == "lose an answer":
+            self.store.loses = self.outage = True
         else:
             permit, _ = self.permits[worker]
             self.permits[worker] = None
@@ -199,7 +213,7 @@ class Fleet:
 
     def live_probes(self):
         held = [p for p in self.permits if p] + [(p, at) for _, p, at in self.dead]
-        return [p for p, at in held if p[1] and self.now - at < LEASE]
+        return [p for p, at in held if p[1] and self.now - at < self.lease]
 
 
 def check(fleet, before, event, trace):
@@ -207,10 +221,13 @@ def check(fleet, before, event, trace):
     old, new = before[3], fleet.store.item
     settles = event[0] in ("success", "failure", "ignore", "late")
     if not fleet.outage and not fleet.jumps:
-        assert len(fleet.live_probes()) <= 1, ("more than one live probe", trace)
+        assert len(fleet.live_probes()) <= fleet.probes, ("too many live probes", trace)
     if new:
-        assert len(new[1]["waits"]) <= 1, ("more leases than probes allowed", trace)
-    if old is new or not old:
+        assert len(tickets_of(new[1])) <= fleet.probes, ("more leases than probes allowed", trace)
+    if old is new:
+        return
+    check_openings(fleet, phase_of(old and old[1]), new[1], trace)
+    if not old:
         return
     if settles and old[1]["phase"] == "OPEN":
         raise AssertionError(("a result changed an open circuit", trace))
@@ -227,11 +244,22 @@ def check(fleet, before, event, trace):
             assert mine in tickets, ("a verdict without the lease", trace)
 
 
+def check_openings(fleet, was, new, trace):
+    """Assert that no trip of earlier opens a circuit that has closed since."""
+    now = phase_of(new)
+    if was != "CLOSED" == now:
+        fleet.closed_at = fleet.now
+    if was == "CLOSED" and now == "OPEN" and not fleet.jumps:
+        opened = opened_at(new) - 5e8
+        assert opened >= fleet.closed_at, ("a trip from before it closed opened it again", trace)
+        assert fleet.now - opened < RESET, ("a trip that was over opened the circuit", trace)
+
+
 def recovers(fleet):
     """Let whoever is under way die and the store be up; a healthy caller must close the circuit."""
     fleet.store.down = False
     for _ in range(4):
-        fleet.now += RESET + LEASE + 40  # the pauses of a failed store end too
+        fleet.now += RESET + fleet.lease + 40  # the pauses of a failed store end too
         for worker in (0, 1):
             fleet.breakers[worker]._read_at = None
             permit = fleet.breakers[worker]._acquire()
@@ -242,8 +270,8 @@ def recovers(fleet):
     return False
 
 
-def explore(depth, *, jumps=0, outages=False, start=()):
-    fleet = Fleet()
+def explore(depth, *, jumps=0, outages=False, start=(), **options):
+    fleet = Fleet(**options)
     with logs():
         for event in start:
             fleet.do(event)
@@ -281,8 +309,19 @@ def test_from_an_opening_that_is_due():
     assert explore(9, start=DUE) > 4000
 
 
-def test_with_a_store_that_goes_down():
+def test_with_several_probes_whose_leases_outlast_an_opening():
+    assert explore(7, start=DUE, probes=2, lease=4) > 3000
+    one_of_two_died = (*DUE, ("admit", 0), ("read", 1), ("admit", 1), ("die", 1))
+    assert explore(7, start=one_of_two_died, probes=2, lease=4) > 500
+
+
+def test_with_a_store_that_goes_down_or_loses_an_answer():
     assert explore(6, outages=True, start=DUE) > 4000
+
+
+def test_with_a_trip_whose_answer_was_lost():
+    lost = (("read", 1), ("lose an answer",), ("admit", 0), ("failure", 0))
+    assert explore(8, outages=True, start=lost) > 2000
 
 
 def test_with_clocks_that_jump():
@@ -309,7 +348,7 @@ def test_the_check_finds_a_store_without_conditions():
     finally:
         globals()["Store"] = original
     assert found in (
-        "more than one live probe",
+        "too many live probes",
         "a verdict without the lease",
         "a result changed an open circuit",
     )

@@ -37,6 +37,13 @@ def test_no_interleaving_with_several_successes_or_fractions_of_a_second_breaks_
     assert flaws_of(OursShared(), 7, tick=0.5) == {}
 
 
+def test_no_interleaving_of_several_probes_breaks_ours():
+    # Leases that outlast an opening: a probe may live on beside those of the next half-open circuit.
+    one_of_two_died = (*DUE, ("admit", 0), ("admit", 1), ("die", 1))
+    for start in (DUE, one_of_two_died):
+        assert flaws_of(OursShared(probes=2, lease=4), start=start) == {}
+
+
 def test_the_check_finds_a_store_without_conditions():
     class Careless(Store):
         def swap(self, name, version, state):

@@ -223,6 +223,63 @@ def test_while_the_store_is_down_a_trip_protects_locally_and_is_published_later(
     assert fleet.breakers[1].retry_after == 57.0
 
 
+def lose_the_answer_to_a_trip(**options):
+    fleet = Fleet(2, threshold=1, store_ttl=1, **options)
+    fleet.store.lost_answer = True
+    fleet.trip(0)
+    fleet.store.lost_answer = False
+    assert fleet.stored == "OPEN"
+    return fleet
+
+
+def test_a_trip_whose_answer_was_lost_does_not_open_the_circuit_again_once_it_has_closed():
+    fleet = lose_the_answer_to_a_trip()
+    fleet.world.advance(60)
+    fleet.breakers[1].acquire().success()
+    before = copy.deepcopy(fleet.store.items)
+    assert phase_of(before["inventory"][1]) == "CLOSED"
+    assert fleet.breakers[0].acquire()
+    assert fleet.store.items == before
+    assert fleet.breakers[0].state == "CLOSED"
+
+
+def test_a_trip_whose_answer_was_lost_does_not_undo_the_reset_of_an_operator():
+    fleet = lose_the_answer_to_a_trip()
+    fleet.world.advance(10)
+    fleet.breakers[1].reset()
+    before = copy.deepcopy(fleet.store.items)
+    assert fleet.breakers[0].acquire()
+    assert fleet.store.items == before
+
+
+def test_a_trip_that_is_over_when_the_store_answers_again_is_not_written():
+    fleet = Fleet(2, threshold=1, store_ttl=1)
+    fleet.breakers[0].acquire()
+    fleet.store.down = True
+    fleet.trip(0)
+    fleet.store.down = False
+    fleet.world.advance(60)
+    assert fleet.breakers[0].acquire()
+    assert fleet.breakers[0].state == "CLOSED"
+    assert fleet.store.items == {}
+
+
+def test_a_probe_that_outlives_its_half_open_circuit_keeps_its_place_in_the_fleet():
+    fleet = Fleet(3, threshold=1, half_open_max_calls=2, lease=100, store_ttl=0)
+    fleet.trip(0)
+    fleet.world.advance(60)
+    one, other = (breaker.acquire() for breaker in fleet.breakers[:2])
+    assert all((one, other))
+    one.failure()
+    fleet.world.advance(60)
+    assert [bool(breaker.acquire()) for breaker in fleet.breakers] == [True, False, False]
+    other.success()  # of an older half-open circuit: dropped
+    assert fleet.stored == "HALF_OPEN"
+    assert fleet.breakers[1].retry_after == 40.0
+    fleet.world.advance(40)
+    assert [bool(breaker.acquire()) for breaker in fleet.breakers] == [True, False, False]
+
+
 def test_a_store_that_fails_is_left_alone_for_longer_and_longer():
     fleet = Fleet(1, store_ttl=0)
     fleet.store.down = True
