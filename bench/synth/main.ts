@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packAll, ROOT } from '../../release/pack';
@@ -95,6 +95,7 @@ function show(file: string, mark: string, content: string): void {
 }
 
 function measure(rounds: number): Measurements {
+  const [load = 0] = loadavg();
   const directory = mkdtempSync(join(tmpdir(), 'quorate-synth-'));
   try {
     progress('compiling and packing');
@@ -107,6 +108,8 @@ function measure(rounds: number): Measurements {
     const { version } = createRequire(__filename)('aws-cdk-lib/package.json');
     return {
       cdk: version,
+      rounds,
+      load,
       validated: measureSynthesis(rounds, directory, 'true'),
       unvalidated: measureSynthesis(rounds, directory, 'false'),
       imports: measureImports(rounds, [...sizes.map(({ name }) => name), 'aws-cdk-lib']),

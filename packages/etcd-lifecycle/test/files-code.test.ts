@@ -118,9 +118,9 @@ describe('the folder', () => {
   test('is found from the assembly of a nested stage', () => {
     const app = newApp('staged');
     const stage = new Stage(app, 'Production');
-    addFunction(stage, FILES);
+    const { artifactId } = addFunction(stage, FILES);
     app.synth();
-    const { directory, displayName } = assetOf(stage.outdir, 'ProductionStack');
+    const { directory, displayName } = assetOf(stage.outdir, artifactId);
     expect(readFileSync(join(directory, 'index.py'), 'utf8')).toBe(FILES.get('index.py'));
     expect(displayName).toBe('Function/Code');
   });

@@ -101,8 +101,10 @@ function grantParameters(role: Role, members: MemberInstances, prefix: string): 
 
 /**
  * Leaves the network's interfaces to Lambda: what comes from the function's own code carries the
- * function's ARN (Lambda developer guide, "lambda:SourceFunctionArn"), and is denied. A policy of its
- * own, as the function waits for the role's other one.
+ * function's ARN, and is denied. What Lambda itself asks of EC2 to make interfaces does not carry it, and
+ * the key counts in policies of a role (Lambda developer guide, "Using source function ARN to control
+ * function access behavior", https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html).
+ * A policy of its own, as the function waits for the role's other one.
  */
 export function denyNetworkInterfaces(scope: Construct, role: Role, ofFunction: IFunction): void {
   new Policy(scope, 'NetworkInterfaces', {
