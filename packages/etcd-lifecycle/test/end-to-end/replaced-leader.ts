@@ -19,7 +19,7 @@ export async function replaceLeader(
   try {
     const leader = observer.leader ?? '';
     deployment.autoScaling.terminateInstance(leader);
-    await deployment.waitUntilInService(size, 90);
+    await deployment.waitUntilInService(size, 180);
     await deployment.journal.stop();
 
     const kinds = deployment.journal.records.map(({ kind }) => kind);

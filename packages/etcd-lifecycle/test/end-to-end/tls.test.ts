@@ -4,7 +4,7 @@ import { LocalDeployment } from '../../demo/local-deployment';
 import { QUICK_PROGRAMS } from '../quick-boot';
 import { replaceLeader } from './replaced-leader';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let deployment: LocalDeployment;
 let observer: ClusterObserver;
