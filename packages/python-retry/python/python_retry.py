@@ -859,7 +859,7 @@ class CircuitBreaker:
         elapsed_wall = self.wall() - start_wall
         if elapsed_wall > elapsed:  # noqa: PLR1730
             elapsed = elapsed_wall
-        if elapsed > 0:
+        if elapsed > 0.0:
             left -= elapsed
         # <control|deadline|store>
         if len(waits) > 1:
@@ -869,7 +869,7 @@ class CircuitBreaker:
             if len(lefts) >= self.half_open_max_calls:
                 left = max(left, min(lefts))
         # </control|deadline|store>
-        return left if left > 0 else 0.0
+        return left if left > 0.0 else 0.0  # noqa: FURB136
 
     def can_execute(self) -> bool:
         """Ask to make one call, and take the permit for it when the answer is True.
