@@ -4,6 +4,9 @@ import { EtcdCluster, type EtcdMember, WriteLoad } from '../../packages/test-har
 /** Writes a second in every scenario. */
 export const RATE = 200;
 
+/** For a member that gets a large database on a busy machine, in milliseconds. */
+const TIMEOUT_MS = 300_000;
+
 /** What writers saw of a scenario. */
 export interface Writers {
   readonly longestGapMs: number;
@@ -74,9 +77,9 @@ export const SETTLE_MS = 5_500;
 export async function replaceAllByHand(cluster: EtcdCluster): Promise<number> {
   const started = performance.now();
   for (const old of [...cluster.members]) {
-    const replacement = await cluster.addLearner({ timeoutMs: 60_000 });
-    await cluster.promote(replacement, { timeoutMs: 60_000 });
-    await cluster.remove(old, { timeoutMs: 60_000 });
+    const replacement = await cluster.addLearner({ timeoutMs: TIMEOUT_MS });
+    await cluster.promote(replacement, { timeoutMs: TIMEOUT_MS });
+    await cluster.remove(old, { timeoutMs: TIMEOUT_MS });
   }
   return (performance.now() - started) / 1000;
 }

@@ -5,11 +5,19 @@ import { underLoad, type Writers } from './cluster-by-hand';
 /** The schedule of the stack is a minute; here it is compressed, as instances boot in a second. */
 const TICK_SECONDS = 0.5;
 const SIZE = 3;
-const TIMEOUT_SECONDS = 180;
+const TIMEOUT_SECONDS = 300;
 
-/** A deployed stack with three members in service. */
-export async function deploy(baseAddress: string): Promise<LocalDeployment> {
-  const deployment = await LocalDeployment.start({ baseAddress });
+/**
+ * A deployed stack with three members in service.
+ *
+ * @param flags - Further flags of etcd.
+ */
+export async function deploy(
+  baseAddress: string,
+  flags: readonly string[] = [],
+): Promise<LocalDeployment> {
+  const startCommand = ['exec "$etcd_binary"', ...flags].join(' ');
+  const deployment = await LocalDeployment.start({ baseAddress, startCommand });
   try {
     deployment.startTicks(TICK_SECONDS);
     await deployment.waitUntilInService(SIZE, TIMEOUT_SECONDS);

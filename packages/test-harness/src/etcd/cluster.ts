@@ -261,7 +261,7 @@ export class EtcdCluster {
       .join(',');
     const learner = this.newMember(initialCluster, 'existing');
     this.ids.set(learner, member.id);
-    await learner.start();
+    await learner.start(options);
     return learner;
   }
 
