@@ -37,7 +37,7 @@ import { Nodes } from './own-join/nodes';
 
 jest.setTimeout(120_000);
 
-const BASE_ADDRESS = '127.0.58.2';
+const BASE_ADDRESS = '127.0.56.2';
 const CLUSTER = 'main';
 const GROUP = `${CLUSTER}-control-plane`;
 

@@ -130,8 +130,8 @@ describe('events of the local Auto Scaling group', () => {
         baseAddress,
         lifecycleHooks: [{ name: 'launch', transition: 'autoscaling:EC2_INSTANCE_LAUNCHING' }],
       });
-    create('other', '127.0.32.2');
-    const group = create('group', '127.0.32.12');
+    create('other', '127.0.34.2');
+    const group = create('group', '127.0.34.12');
     await autoScaling.settled();
     const [instance] = group.instances;
 
