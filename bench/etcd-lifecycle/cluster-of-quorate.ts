@@ -7,17 +7,9 @@ const TICK_SECONDS = 0.5;
 const SIZE = 3;
 const TIMEOUT_SECONDS = 300;
 
-/**
- * A deployed stack with three members in service.
- *
- * @param flags - Further flags of etcd.
- */
-export async function deploy(
-  baseAddress: string,
-  flags: readonly string[] = [],
-): Promise<LocalDeployment> {
-  const startCommand = ['exec "$etcd_binary"', ...flags].join(' ');
-  const deployment = await LocalDeployment.start({ baseAddress, startCommand });
+/** A deployed stack with three members in service. */
+export async function deploy(baseAddress: string): Promise<LocalDeployment> {
+  const deployment = await LocalDeployment.start({ baseAddress });
   try {
     deployment.startTicks(TICK_SECONDS);
     await deployment.waitUntilInService(SIZE, TIMEOUT_SECONDS);

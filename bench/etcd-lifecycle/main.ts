@@ -57,8 +57,6 @@ const TABLE = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
 
 const BY_HAND = '127.0.60.2';
 const QUORATE = '127.0.61.2';
-/** A newcomer gets a large database as a snapshot, as after more writes than the log reaches back to. */
-const SNAPSHOTS_SOON = ['--snapshot-count=500', '--snapshot-catchup-entries=100'];
 const LOOK_TURNS = 3;
 const LOOK_ROUNDS = 20;
 const HUNG_ROUNDS = 5;
@@ -103,17 +101,16 @@ async function measureLeaders(rounds: number): Promise<Measurements['leaders']> 
 
 async function measureRolls(rolls: number, bytes: number): Promise<Rolls> {
   const seconds: Record<keyof Rolls, number[]> = { byHand: [], quorate: [], oneByOne: [] };
-  const extraFlags = bytes > 0 ? SNAPSHOTS_SOON : [];
   const ways = { quorate: replaceAll, oneByOne: replaceOneByOne };
   for (let roll = 1; roll <= rolls; roll += 1) {
     {
-      await using cluster = await EtcdCluster.start({ baseAddress: BY_HAND, extraFlags });
+      await using cluster = await EtcdCluster.start({ baseAddress: BY_HAND });
       await cluster.fill(bytes);
       await sleep(SETTLE_MS);
       seconds.byHand.push(await replaceAllByHand(cluster));
     }
     for (const [way, replace] of Object.entries(ways) as [keyof typeof ways, typeof replaceAll][]) {
-      const deployment = await deploy(QUORATE, extraFlags);
+      const deployment = await deploy(QUORATE);
       try {
         await fill(deployment, bytes);
         await sleep(SETTLE_MS);
