@@ -151,8 +151,7 @@ export class Workspace extends javascript.NodeProject {
     new JsonFile(this, 'jest.config.json', {
       obj: {
         projects: [...paths, RELEASE_FOLDER].map((path) => `<rootDir>/${path}`),
-        // One more than the cores of a small machine: the longest suites wait for most of their time.
-        maxWorkers: 3,
+        maxWorkers: 2,
         testSequencer: '<rootDir>/scripts/longest-first.mjs',
         testTimeout: TEST_TIMEOUT_MS,
       },

@@ -83,6 +83,7 @@ export class InstanceProcess {
   private readonly scripts = new Set<ProcessGroup>();
   private scriptCount = 0;
   private paused = false;
+  private stopping = false;
 
   /** Process id of the boot script, and of the group of all that it started. */
   get pid(): number {
@@ -120,6 +121,10 @@ export class InstanceProcess {
     const file = join(this.directory, `script-${this.scriptCount}.sh`);
     const [stdout, stderr] = [`${file}.out`, `${file}.err`];
     writeFileSync(file, script);
+    // There even if the script ends before its shell has made them.
+    for (const output of [stdout, stderr]) {
+      writeFileSync(output, '');
+    }
     const group = await ProcessGroup.start({
       command: 'sh',
       args: ['-c', 'exec sh "$1" > "$2" 2> "$3"', 'sh', file, stdout, stderr],
@@ -128,6 +133,10 @@ export class InstanceProcess {
       environment: this.environment,
     });
     this.scripts.add(group);
+    if (this.stopping) {
+      // The instance was ended while the script started.
+      await group.stop();
+    }
     const end = performance.now() + seconds * 1000;
     while (!group.exit && performance.now() < end) {
       await sleep(SCRIPT_INTERVAL_MS);
@@ -164,6 +173,7 @@ export class InstanceProcess {
 
   /** Ends all processes of the instance. */
   async stop(): Promise<void> {
+    this.stopping = true;
     await Promise.all([...this.scripts].map((one) => one.stop()));
     await this.group.stop(this.stopGraceSeconds);
   }
