@@ -103,6 +103,8 @@ def _watch(act, server, point=None, moment=None):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        # As where the function is watched: a compiled file that is written is none of its acts.
+        sys.dont_write_bytecode = True
         side_effects.watch(side_effects.Recorder(request, writer))
         try:
             act(server.url)
