@@ -19,7 +19,6 @@ const LONG_SUITES = [
   'test:permissions',
   'test:matrix',
   'test:chaos',
-  'test:crash:sample',
 ];
 
 /** Adds the script that checks everything, and the workflows that run it and publish. */
