@@ -161,7 +161,7 @@ ${cpu?.model.trim() ?? 'an unknown CPU'}, ${(totalmem() / 2 ** 30).toFixed(0)} G
 row ran in the same run, interleaved: ratios matter, not absolutes. Figures are medians, with the
 least and the most in brackets.
 
-Quorate is the deployed stack: rule, queue, event source mapping, the function with real boto3, an
+Quorate is the deployed stack: rule, queue, event source mapping, the function with real clients of AWS, an
 emulator of AWS behind it, and instances that boot by their user data. "By hand" is a client of
 etcd's API in a tight loop, with neither instances nor AWS.
 
