@@ -208,15 +208,26 @@ def life_without_a_store(trouble):
     return report
 
 
+@contextlib.contextmanager
+def two_behind_a_gate(world, name):
+    """Yield a gate, and two environments that share a circuit by a store behind it."""
+    with store_behind_a_gate() as (gate, make), logs():
+        yield (
+            gate,
+            *(
+                CircuitBreaker(
+                    1, 60, name=name, lease=10, store=make(), store_ttl=1, **world.clocks
+                )
+                for _ in range(2)
+            ),
+        )
+
+
 def lose_the_answer_to_a_write():
     """Let the write of a probe's lease come through, but not its answer."""
     world = World()
     name = uuid.uuid4().hex
-    with store_behind_a_gate() as (gate, make), logs():
-        first, second = (
-            CircuitBreaker(1, 60, name=name, lease=10, store=make(), store_ttl=1, **world.clocks)
-            for _ in range(2)
-        )
+    with two_behind_a_gate(world, name) as (gate, first, second):
         first.record_failure()
         world.advance(60)
         gate.trouble = "loses answers"
@@ -232,11 +243,7 @@ def lose_the_answer_to_a_trip():
     """Let a trip come through but not its answer; another closes the circuit before it is known."""
     world = World()
     name = uuid.uuid4().hex
-    with store_behind_a_gate() as (gate, make), logs():
-        first, second = (
-            CircuitBreaker(1, 60, name=name, lease=10, store=make(), store_ttl=1, **world.clocks)
-            for _ in range(2)
-        )
+    with two_behind_a_gate(world, name) as (gate, first, second):
         gate.trouble = "loses answers"
         first.record_failure()
         gate.trouble = None
