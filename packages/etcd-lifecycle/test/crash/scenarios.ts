@@ -10,14 +10,11 @@ export interface Scenario {
   /** Where its instances are: each scenario has addresses of its own, since they run side by side. */
   readonly baseAddress: string;
 
-  /** How many instances are in service before it. */
+  /** How many instances are in service before it; 0 if it creates the cluster. */
   readonly from: number;
 
   /** How many are after it. */
   readonly to: number;
-
-  /** Whether it begins with nothing, so that each run needs a cluster of its own. */
-  readonly creates?: boolean;
 
   /**
    * Of how many points one is tried.
@@ -50,7 +47,6 @@ const bootstrap: Scenario = {
   baseAddress: '127.0.58.2',
   from: 0,
   to: 1,
-  creates: true,
   async prepare(cluster) {
     cluster.newcomer = 'the first instance';
   },
