@@ -24,9 +24,10 @@ import {
   replaceLeader,
   replaceOneByOne,
 } from './cluster-of-quorate';
+import { measureLooks } from './looks';
 import { measureOutages } from './outage';
 import { outageSection } from './outage-report';
-import { runPython, withFunctionCode } from './python';
+import { functionSettings, runPython, withFunctionCode } from './python';
 import {
   type ColdStarts,
   type Measurements,
@@ -57,9 +58,6 @@ const TABLE = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
 
 const BY_HAND = '127.0.60.2';
 const QUORATE = '127.0.61.2';
-const LOOK_TURNS = 3;
-const LOOK_ROUNDS = 20;
-const HUNG_ROUNDS = 5;
 const COLD_STARTS = 15;
 
 interface Options {
@@ -147,52 +145,13 @@ async function measureReleases(rounds: number): Promise<Measurements['releases']
   return releases;
 }
 
-/** The same looks at 3 members and at 9, in turns. */
-async function measureLooks(code: string): Promise<Measurements['looks']> {
-  await using three = await EtcdCluster.start({ baseAddress: BY_HAND });
-  await using nine = await EtcdCluster.start({ baseAddress: QUORATE, size: 9 });
-  const look = (script: string[], rounds: number, { members }: EtcdCluster) => {
-    const [file = '', ...which] = script;
-    const addresses = members.map(({ address }) => address);
-    return runPython<number[]>(file, [...which, String(rounds), ...addresses], code);
-  };
-  const looks = { first: newLooks(), later: newLooks(), bare: newLooks() };
-  for (let turn = 0; turn < LOOK_TURNS; turn += 1) {
-    for (const [kind, script] of Object.entries(LOOKS) as [keyof typeof LOOKS, string[]][]) {
-      looks[kind].three.push(...look(script, LOOK_ROUNDS, three));
-      looks[kind].nine.push(...look(script, LOOK_ROUNDS, nine));
-    }
-  }
-  const leader = await nine.waitForLeader();
-  const hung = nine.members.filter((member) => member !== leader).slice(0, 2);
-  await Promise.all(hung.map((member) => member.pause()));
-  const nineWithTwoHung = look(LOOKS.first, HUNG_ROUNDS, nine);
-  progress('looks at 3 members, at 9, and at 9 of which 2 are hung');
-  return { ...looks, nineWithTwoHung };
-}
-
-const LOOKS = {
-  first: ['observe.py', 'first'],
-  later: ['observe.py', 'later'],
-  bare: ['observe_bare.py'],
-};
-
-function newLooks(): { three: number[]; nine: number[] } {
-  return { three: [], nine: [] };
-}
-
 function measureColdStarts(code: string): ColdStarts {
   const environment = {
     AWS_DEFAULT_REGION: 'us-east-1',
     // Lambda gives them so, too; without them, botocore looks for a metadata service.
     AWS_ACCESS_KEY_ID: 'bench',
     AWS_SECRET_ACCESS_KEY: 'bench',
-    ...Object.fromEntries(
-      [
-        ...['CLUSTER', 'GROUP', 'LAUNCH_HOOK', 'TERMINATE_HOOK', 'TABLE'],
-        ...['PARAMETER_PREFIX', 'DEAD_LETTER_QUEUE_URL'],
-      ].map((name) => [`QUORATE_${name}`, 'bench']),
-    ),
+    ...functionSettings(),
   };
   const starts: ColdStarts = { nothing: [], clients: [], function: [] };
   const kinds = Object.keys(starts) as (keyof ColdStarts)[];
@@ -226,7 +185,7 @@ async function run({ rounds, rolls, megabytes, onlyOutage }: Options): Promise<b
     etcd: etcd.version,
     megabytes,
     coldStarts: await withFunctionCode(measureColdStarts),
-    looks: await withFunctionCode(measureLooks),
+    looks: await withFunctionCode((code) => measureLooks(code, progress)),
     releases: await measureReleases(rounds),
     leaders: await measureLeaders(rounds),
     rolls: await measureRolls(rolls, 0),

@@ -1,13 +1,16 @@
 """Times how long one look at a cluster takes, as the function looks. Prints milliseconds as JSON.
 
-What is recorded in DynamoDB and SSM is in memory here: it is the members that are timed.
+``first`` and ``later`` time the members alone, in the first look of a run and in a later one: what is
+recorded in DynamoDB and SSM is in memory. ``whole`` times all that a look asks for: Auto Scaling and
+DynamoDB by the function's own clients, as its environment variables say, and the members.
 
-    observe.py first|later ROUNDS ADDRESS...
+    observe.py first|later|whole ROUNDS ADDRESS...
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, cast
@@ -16,16 +19,19 @@ from etcd_lifecycle.etcd import EtcdEndpoints
 from etcd_lifecycle.journal import Journal, Records
 from etcd_lifecycle.model import Instance
 from etcd_lifecycle.observe import Observer
+from etcd_lifecycle.settings import Settings
+from etcd_lifecycle.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from etcd_lifecycle.auto_scaling import AutoScalingGroup
     from etcd_lifecycle.join import JoinParameters
+    from etcd_lifecycle.model import ClusterView
 
 
 WARM_UP = 1
-"""Looks that are not counted: threads are started."""
+"""Looks that are not counted: threads are started, clients made and addresses learnt."""
 
 
 class _NothingRecorded:
@@ -43,8 +49,8 @@ class _NothingRecorded:
         return {key: known.get(key, now) for key in keys}
 
 
-def main(which: str, rounds: int, addresses: list[str]) -> None:
-    """Look at the members at the addresses, as in the first look of a run, or as in a later one.
+def _look_at_members(addresses: list[str], *, first: bool) -> Callable[[], ClusterView]:
+    """Return a look at the members alone.
 
     The observer is the same one, as it is for the invocations of a function. For a first look there
     are new connections and closed breakers each time.
@@ -61,15 +67,36 @@ def main(which: str, rounds: int, addresses: list[str]) -> None:
         cast("JoinParameters", nothing),
         endpoints,
     )
+
+    def look() -> ClusterView:
+        if first:
+            endpoints.keep(())
+        return observer.observe(len(instances), instances, time.time())
+
+    return look
+
+
+def _look_at_everything() -> Callable[[], ClusterView]:
+    """Return a look as a run takes it, which changes nothing."""
+    wiring = Wiring(Settings.read(os.environ))
+    observer = wiring.reconciler(wiring.endpoints()).observer
+    return lambda: observer.look(wiring.group.describe(), time.time())
+
+
+def main(which: str, rounds: int, addresses: list[str]) -> None:
+    """Look at the members at the addresses."""
+    look = (
+        _look_at_everything()
+        if which == "whole"
+        else _look_at_members(addresses, first=which == "first")
+    )
     times = []
     for _ in range(WARM_UP + rounds):
-        if which == "first":
-            endpoints.keep(())
         started = time.perf_counter()
-        view = observer.observe(len(instances), instances, time.time())
+        view = look()
         times.append((time.perf_counter() - started) * 1000)
-        if not view.quorate:
-            raise RuntimeError(f"the cluster has no quorum: {dict(view.silent)}")
+        if not view.quorate or len(view.members) != len(addresses):
+            raise RuntimeError(f"the members were not all seen: {dict(view.silent)}")
     print(json.dumps(times[WARM_UP:]))
 
 

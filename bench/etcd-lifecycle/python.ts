@@ -48,6 +48,17 @@ export async function runPythonAside<T>(
   return JSON.parse(stdout) as T;
 }
 
+/** The environment variables without which the function does not start. */
+export function functionSettings(
+  settings: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const names = [
+    ...['CLUSTER', 'GROUP', 'LAUNCH_HOOK', 'TERMINATE_HOOK', 'TABLE'],
+    ...['PARAMETER_PREFIX', 'DEAD_LETTER_QUEUE_URL'],
+  ];
+  return { ...Object.fromEntries(names.map((name) => [`QUORATE_${name}`, 'bench'])), ...settings };
+}
+
 function environmentOf(code: string, further: Readonly<Record<string, string>>) {
   return { ...process.env, PYTHONPATH: code, PYTHONDONTWRITEBYTECODE: '1', ...further };
 }
