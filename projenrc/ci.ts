@@ -18,10 +18,14 @@ const LONG_SUITES = [
   'test:examples',
   'test:permissions',
   'test:matrix',
+  'test:crash:sample',
   'test:chaos',
 ];
 
-/** Adds the script that checks everything, and the workflows that run it and publish. */
+/**
+ * Adds the script that checks everything, and the workflows: one runs it, one runs each night what takes
+ * still longer, and one publishes.
+ */
 export function addCi(workspace: Project): void {
   const script = new TextFile(workspace, '.ci/run', { executable: true, readonly: false });
   for (const line of [
@@ -64,6 +68,29 @@ export function addCi(workspace: Project): void {
           { run: 'npx projen build' },
           { name: 'Generated files are current', run: 'git diff --exit-code' },
           { name: 'A release would work', run: 'npx projen release:dry-run' },
+        ],
+      },
+    },
+  });
+  addWorkflow(workspace, 'nightly', {
+    on: { schedule: [{ cron: '17 2 * * *' }], workflow_dispatch: {} },
+    permissions: { contents: 'read' },
+    jobs: {
+      crash: {
+        'runs-on': 'ubuntu-latest',
+        'timeout-minutes': 90,
+        steps: [CHECKOUT, setupNode('22'), ...TOOLS, { run: 'npx projen test:crash' }],
+      },
+      chaos: {
+        'runs-on': 'ubuntu-latest',
+        'timeout-minutes': 60,
+        // Each night another seed: its log names it.
+        env: { SEED: '$' + '{{ github.run_number }}' },
+        steps: [
+          CHECKOUT,
+          setupNode('22'),
+          ...TOOLS,
+          { run: 'npx projen chaos -- --seed "$SEED" --minutes 30' },
         ],
       },
     },
