@@ -77,7 +77,7 @@ class Stage {
       await this.playOn(cluster, crash);
       return [...cluster.effects];
     } finally {
-      cluster.kill();
+      await cluster.end();
     }
   }
 
