@@ -12,6 +12,7 @@ import {
   PYTHON_RETRY_FEATURES,
   type PythonRetryFeature,
   type PythonRetryOptions,
+  type WritePythonRetryOptions,
   writePythonRetry,
 } from '../src';
 
@@ -332,6 +333,15 @@ test('writePythonRetry writes module and stub, and returns what it wrote', () =>
   expect(() => writePythonRetry(target, { moduleName: '../x' })).toThrow(/Python identifier/);
 });
 
+test('writePythonRetry refuses an option that nobody knows, before it writes anything', () => {
+  const target = join(directory, 'misspelt');
+  const options = { modulName: 'resilience' } as WritePythonRetryOptions;
+  expect(() => writePythonRetry(target, options)).toThrow(
+    /^unknown option modulName \(did you mean moduleName\?\); the options are .*compact, moduleName$/,
+  );
+  expect(existsSync(target)).toBe(false);
+});
+
 test('survives bundling: the bundle needs neither files nor packages', () => {
   const esbuild = join(ROOT, 'node_modules', '.bin', 'esbuild');
   writeFileSync(
@@ -365,12 +375,22 @@ test('survives bundling: the bundle needs neither files nor packages', () => {
 
 test.each<[options: Record<string, unknown>, message: RegExp]>([
   [{ features: ['retries'] }, /unknown feature retries; the features are breaker, /],
+  [
+    { features: ['asnyc', 7] },
+    /unknown feature asnyc \(did you mean async\?\), 7; the features are /,
+  ],
   [{ features: 'everything' }, /features must be 'all' or a list of names/],
   [{ minPython: '3.9' }, /minPython must be one of 3\.10, .*, not 3\.9/],
   [{ docstrings: 'no' }, /docstrings must be a boolean/],
   [{ compact: true, docstrings: true }, /compact leaves out docstrings and types/],
   [{ compact: true, types: true }, /compact leaves out docstrings and types/],
   [{ standalone: false, types: true }, /a fragment has no annotations/],
+  [
+    { minPyhton: '3.12', quick: undefined },
+    /^unknown option minPyhton \(did you mean minPython\?\), quick; the options are features, minPython, docstrings, types, standalone, compact$/,
+  ],
+  [{ constructor: true }, /^unknown option constructor; /],
+  [{ moduleName: 'resilience' }, /^unknown option moduleName; /],
 ])('refuses %j', (options, message) => {
   expect(() => emitPythonRetry(options as PythonRetryOptions)).toThrow(message);
 });
