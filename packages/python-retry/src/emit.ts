@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PythonRetryFeature, resolveFeatures } from './features';
 import { type NamesOf, refuseUnknownOptions } from './known-names';
+import { makeDirectory } from './make-directory';
 import {
   type LogicalLine,
   readLogicalLines,
@@ -152,7 +153,7 @@ export function emitPythonRetry(options: PythonRetryOptions = {}): PythonRetryEm
  * layer. The directory is made if it does not exist.
  *
  * @returns what was written
- * @throws Error if an option is not one of those that are offered
+ * @throws Error if an option is not one of those that are offered, or the directory cannot be made
  */
 export function writePythonRetry(
   directory: string,
@@ -164,7 +165,7 @@ export function writePythonRetry(
     throw new Error(`moduleName must be a Python identifier, not ${JSON.stringify(moduleName)}`);
   }
   const emitted = emitPythonRetry(emission);
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   writeFileSync(join(directory, `${moduleName}.py`), emitted.source);
   writeFileSync(join(directory, `${moduleName}.pyi`), emitted.stub);
   return emitted;
