@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packAll, ROOT } from '../../release/pack';
 import {
@@ -24,13 +24,15 @@ const LIFECYCLE_README = join(ROOT, 'packages', 'etcd-lifecycle', 'README.md');
 const USAGE = `Usage: npx projen bench:synth -- [options]
 
 Measures how long a stack with the construct takes to synthesize beside the same stack with a bare
-group, how long the packages take to be imported, and how large they are. Writes
-bench/results/synth.md, and the tables of the READMEs.
+group, by the clock and in processor time, how long the packages take to be imported, and how large they
+are. Writes bench/results/synth.md, and the tables of the READMEs.
 
-  --rounds N  how often each is measured (default: 11)
-  --help      show this
+  --rounds N     how often each is measured (default: 11)
+  --output FILE  write the report there instead, and leave the READMEs as they are
+  --help         show this
 
-The exit code is 1 if the construct adds more than ${MOST_PERCENT} % to a synthesis as CDK does it by default.`;
+The exit code is 1 if by the clock the construct adds more than ${MOST_PERCENT} % to a synthesis as CDK does it by
+default.`;
 
 function progress(message: string): void {
   console.error(message);
@@ -51,7 +53,8 @@ function measureSynthesis(
   directory: string,
   validation: 'true' | 'false',
 ): Synthesis {
-  const measured = { group: [] as number[], construct: [] as number[] };
+  const none = () => ({ group: [] as number[], construct: [] as number[] });
+  const measured = { clock: none(), processor: none() };
   // The first of each reads files that no other has read before.
   for (let round = -1; round < rounds; round++) {
     progress(`synthesis ${round + 1} of ${rounds}, CDK_VALIDATION=${validation}`);
@@ -59,7 +62,9 @@ function measureSynthesis(
       const outdir = join(directory, `${what}-${validation}-${round}`);
       const output = run('synthesize.mjs', [what, outdir], { CDK_VALIDATION: validation });
       if (round >= 0) {
-        measured[what].push(Number(output.trim().split('\n').at(-1)));
+        const { clock, processor } = JSON.parse(output.trim().split('\n').at(-1) ?? '');
+        measured.clock[what].push(clock);
+        measured.processor[what].push(processor);
       }
     }
   }
@@ -124,6 +129,7 @@ function main(): number {
   const { values } = parseArgs({
     options: {
       rounds: { type: 'string', default: '11' },
+      output: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -137,15 +143,20 @@ function main(): number {
     return 2;
   }
   const measurements = measure(rounds);
-  mkdirSync(join(ROOT, 'bench', 'results'), { recursive: true });
-  writeFileSync(RESULT, render(measurements));
-  show(README, 'bench:synth', packagesTable(measurements));
-  show(LIFECYCLE_README, 'bench:synth', synthesisTable(measurements));
+  const report = values.output ?? RESULT;
+  mkdirSync(dirname(report), { recursive: true });
+  writeFileSync(report, render(measurements));
+  if (values.output === undefined) {
+    show(README, 'bench:synth', packagesTable(measurements));
+    show(LIFECYCLE_README, 'bench:synth', synthesisTable(measurements));
+  }
   console.log(`${synthesisTable(measurements)}\n\n${packagesTable(measurements)}`);
-  progress(`written: ${RESULT}`);
-  const added = addedPercent(measurements.validated);
+  progress(`written: ${report}`);
+  const added = addedPercent(measurements.validated.clock);
   if (added > MOST_PERCENT) {
-    console.error(`bench: the construct adds ${added.toFixed(0)} %, more than ${MOST_PERCENT} %`);
+    console.error(
+      `bench: by the clock the construct adds ${added.toFixed(0)} %, more than ${MOST_PERCENT} %`,
+    );
     return 1;
   }
   return 0;

@@ -1,10 +1,18 @@
 import { cpus, totalmem } from 'node:os';
 import { median, summary } from '../etcd-lifecycle/statistics';
 
-/** Milliseconds of processor time of whole processes, by what they synthesized. */
-export interface Synthesis {
+/** Milliseconds of processes from their start to the end of the synthesis, by what they synthesized. */
+export interface Durations {
   readonly group: readonly number[];
   readonly construct: readonly number[];
+}
+
+/** The same processes, measured in two ways. */
+export interface Synthesis {
+  /** By the clock: what a user waits for. */
+  readonly clock: Durations;
+  /** Processor time, of all threads: how much work it is. */
+  readonly processor: Durations;
 }
 
 /** Fresh processes that load a package's main file. */
@@ -34,11 +42,11 @@ export interface Measurements {
   readonly sizes: readonly PackageSize[];
 }
 
-/** How much a stack with the construct may take longer than one without, in percent. */
+/** How much longer a user may wait for a stack with the construct than for one without, in percent. */
 export const MOST_PERCENT = 20;
 
 /** How much longer the stack with the construct takes, in percent. */
-export function addedPercent({ group, construct }: Synthesis): number {
+export function addedPercent({ group, construct }: Durations): number {
   return (median(construct) / median(group) - 1) * 100;
 }
 
@@ -47,12 +55,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n');
 }
 
-function synthesisRow(title: string, synthesis: Synthesis): string[] {
+function synthesisRow(title: string, durations: Durations, aim = ''): string[] {
   return [
     title,
-    summary(synthesis.group),
-    summary(synthesis.construct),
-    `${addedPercent(synthesis).toFixed(0)} %`,
+    summary(durations.group),
+    summary(durations.construct),
+    `${addedPercent(durations).toFixed(0)} %${aim}`,
   ];
 }
 
@@ -79,16 +87,15 @@ export function packagesTable({ imports, sizes }: Measurements): string {
 
 /** What the README shows of the synthesis. */
 export function synthesisTable({ validated, unvalidated }: Measurements): string {
+  const aim = ` (aim: at most ${MOST_PERCENT} %)`;
+  const without = 'without its validation (`CDK_VALIDATION=false`)';
   return table(
+    ['a process that synthesizes the stack, ms', 'bare group', 'with `EtcdLifecycle`', 'added'],
     [
-      'processor time of a process that synthesizes the stack, ms',
-      'bare group',
-      'with `EtcdLifecycle`',
-      'added',
-    ],
-    [
-      synthesisRow('as CDK does by default', validated),
-      synthesisRow('without its validation (`CDK_VALIDATION=false`)', unvalidated),
+      synthesisRow('by the clock, as CDK does by default', validated.clock, aim),
+      synthesisRow(`by the clock, ${without}`, unvalidated.clock),
+      synthesisRow('processor time, as CDK does by default', validated.processor),
+      synthesisRow(`processor time, ${without}`, unvalidated.processor),
     ],
   );
 }
@@ -107,10 +114,13 @@ the most in brackets.
 ## Synthesis
 
 A network and an Auto Scaling group, bare or with the construct, its alarms and its dashboard; from the
-start of the process to the end of \`app.synth()\`, in processor time: it depends less than the clock on
-what else the machine does. By default CDK validates each template against the schemas of the resources,
-with a WebAssembly module that Node.js compiles anew in each process: a larger template makes more of it
-worth to be optimized. The construct may add ${MOST_PERCENT} % by default.
+start of the process to the end of \`app.synth()\`. The clock tells what a user waits for, and depends on
+what else the machine does. Processor time tells how much work it is, of all threads together: those of
+Node.js compile and collect garbage beside the one that synthesizes, so that it may be more than the time
+by the clock. By default CDK validates each template against the schemas of the resources, with a
+WebAssembly module that Node.js compiles anew in each process: a larger template makes more of it worth
+to be optimized. The aim is for the wait, by the clock and as CDK does by default: at most ${MOST_PERCENT} % longer
+with the construct. The other figures stand beside it for what a wait does not show.
 
 ${synthesisTable(measurements)}
 

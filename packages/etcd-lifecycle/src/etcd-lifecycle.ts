@@ -37,6 +37,7 @@ import { guardCapacity } from './private/guards/capacity';
 import { guardGroup, guardLaunch } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
+import { guardBootstrapNames, guardNames } from './private/guards/names';
 import { guardAdmission, guardEndpoints, guardPublicSubnets } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
 import { guardRetries } from './private/guards/retries';
@@ -102,6 +103,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
 
   constructor(scope: Construct, id: string, props: EtcdLifecycleProps) {
     super(scope, id);
+    guardNames(this, props);
     const settings = settle(props);
     this.settings = settings;
     this.clusterName = settings.clusterName;
@@ -196,10 +198,11 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
    * until the function has handed over a place in the cluster.
    *
-   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; or if
-   * the instances join by their own means.
+   * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; if an
+   * option is not one of those that there are; or if the instances join by their own means.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
+    guardBootstrapNames(this, options);
     const { tls, clientPort, peerPort, join } = this.settings;
     if (join.managedByInstance) {
       refuse(

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PythonRetryFeature, resolveFeatures } from './features';
+import { type NamesOf, refuseUnknownOptions } from './known-names';
+import { makeDirectory } from './make-directory';
 import {
   type LogicalLine,
   readLogicalLines,
@@ -66,6 +68,15 @@ export interface PythonRetryOptions {
   readonly compact?: boolean;
 }
 
+const OPTIONS: NamesOf<PythonRetryOptions> = {
+  features: true,
+  minPython: true,
+  docstrings: true,
+  types: true,
+  standalone: true,
+  compact: true,
+};
+
 /** An emitted module. */
 export interface PythonRetryEmission {
   /** The Python, in UTF-8 with `\n` line ends; ends with a newline. */
@@ -92,12 +103,15 @@ export interface WritePythonRetryOptions extends PythonRetryOptions {
   readonly moduleName?: string;
 }
 
+const WRITE_OPTIONS: NamesOf<WritePythonRetryOptions> = { ...OPTIONS, moduleName: true };
+
 /**
  * Emits the Python module and what belongs to it. The same options give the same bytes.
  *
  * @throws Error if an option is not one of those that are offered
  */
 export function emitPythonRetry(options: PythonRetryOptions = {}): PythonRetryEmission {
+  refuseUnknownOptions(options, OPTIONS);
   const features = resolveFeatures(options.features);
   const minPython = options.minPython ?? '3.10';
   if (!VERSIONS.includes(minPython)) {
@@ -139,17 +153,19 @@ export function emitPythonRetry(options: PythonRetryOptions = {}): PythonRetryEm
  * layer. The directory is made if it does not exist.
  *
  * @returns what was written
+ * @throws Error if an option is not one of those that are offered, or the directory cannot be made
  */
 export function writePythonRetry(
   directory: string,
   options: WritePythonRetryOptions = {},
 ): PythonRetryEmission {
+  refuseUnknownOptions(options, WRITE_OPTIONS);
   const { moduleName = 'python_retry', ...emission } = options;
   if (!/^[A-Za-z_]\w*$/.test(moduleName)) {
     throw new Error(`moduleName must be a Python identifier, not ${JSON.stringify(moduleName)}`);
   }
   const emitted = emitPythonRetry(emission);
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   writeFileSync(join(directory, `${moduleName}.py`), emitted.source);
   writeFileSync(join(directory, `${moduleName}.pyi`), emitted.stub);
   return emitted;

@@ -1,3 +1,5 @@
+import { type NamesOf, refuseUnknownOptions } from './known-names';
+
 /** The numbers of a retry, as they are given to the emitted functions. Times are seconds. */
 export interface RetryPolicy {
   /**
@@ -44,6 +46,16 @@ export interface RetryPolicy {
   readonly hasDeadline?: boolean;
 }
 
+const POLICY: NamesOf<RetryPolicy> = {
+  maxRetries: true,
+  baseDelay: true,
+  jitterFactor: true,
+  jitter: true,
+  maxDelay: true,
+  attemptTimeout: true,
+  hasDeadline: true,
+};
+
 /** A time span, such as `Duration` of the AWS CDK. */
 export interface HasSeconds {
   /** The time span in seconds. */
@@ -88,12 +100,13 @@ export interface PolicyExplanation {
  *
  * @param policy what the emitted function is called with
  * @param functionTimeout the time-out of the Lambda function, in seconds or as a duration
- * @throws Error if a number is out of its range
+ * @throws Error if a number is out of its range, or the policy has something else
  */
 export function explainPolicy(
   policy: RetryPolicy,
   functionTimeout: number | HasSeconds,
 ): PolicyExplanation {
+  refuseUnknownOptions(policy, POLICY);
   const attempts = policy.maxRetries ?? 3;
   const timeout =
     typeof functionTimeout === 'number' ? functionTimeout : functionTimeout.toSeconds();

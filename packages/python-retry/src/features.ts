@@ -1,3 +1,5 @@
+import { refuseUnknown } from './known-names';
+
 /** What each feature adds to the emitted module. */
 const FEATURES = {
   breaker: 'CircuitBreaker, CircuitOpenError and retry_with_circuit_breaker',
@@ -53,11 +55,7 @@ export function resolveFeatures(
   if (!Array.isArray(wanted)) {
     throw new Error(`features must be 'all' or a list of names, not ${JSON.stringify(wanted)}`);
   }
-  const known: readonly string[] = PYTHON_RETRY_FEATURES;
-  const unknown = wanted.filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
-    throw new Error(`unknown feature ${unknown.join(', ')}; the features are ${known.join(', ')}`);
-  }
+  refuseUnknown('feature', wanted, PYTHON_RETRY_FEATURES);
   const needed = new Set<string>(wanted);
   for (const name of wanted) {
     const need = NEEDS[name as PythonRetryFeature];

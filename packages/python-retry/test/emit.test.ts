@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -12,6 +23,7 @@ import {
   PYTHON_RETRY_FEATURES,
   type PythonRetryFeature,
   type PythonRetryOptions,
+  type WritePythonRetryOptions,
   writePythonRetry,
 } from '../src';
 
@@ -332,6 +344,78 @@ test('writePythonRetry writes module and stub, and returns what it wrote', () =>
   expect(() => writePythonRetry(target, { moduleName: '../x' })).toThrow(/Python identifier/);
 });
 
+test('writePythonRetry refuses an option that nobody knows, before it writes anything', () => {
+  const target = join(directory, 'misspelt');
+  const options = { modulName: 'resilience' } as WritePythonRetryOptions;
+  expect(() => writePythonRetry(target, options)).toThrow(
+    /^unknown option modulName \(did you mean moduleName\?\); the options are .*compact, moduleName$/,
+  );
+  expect(existsSync(target)).toBe(false);
+});
+
+describe('writePythonRetry into a place that takes no directory', () => {
+  /**
+   * The message of the error, from a process of its own, since one that hangs cannot be told to stop.
+   *
+   * @param inherited - What the process has open as its file 3.
+   */
+  function errorOf(target: string, inherited: number | 'ignore' = 'ignore'): string {
+    const ran = spawnSync(
+      process.execPath,
+      ['--import', 'tsx', join(__dirname, 'write-into.ts'), target],
+      {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'pipe', inherited],
+        encoding: 'utf8',
+        timeout: 60_000,
+        killSignal: 'SIGKILL',
+      },
+    );
+    expect(ran).toMatchObject({ signal: null, status: 1, stdout: '' });
+    return ran.stderr;
+  }
+
+  test('a link to nowhere', () => {
+    const link = join(directory, 'link');
+    symlinkSync(join(directory, 'nowhere'), link);
+    expect(errorOf(join(link, 'layer', 'python'))).toContain(
+      `cannot make the directory ${link}: EEXIST`,
+    );
+  });
+
+  test('a file', () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    expect(errorOf(join(file, 'python'))).toContain(
+      `cannot make the directory ${join(file, 'python')}: ENOTDIR`,
+    );
+  });
+
+  // Here the system says ENOENT of a directory whose parent is there, as it does to root below /proc.
+  test('a directory that was removed while it was open', () => {
+    const removed = join(directory, 'removed');
+    mkdirSync(removed);
+    const open = openSync(removed, 'r');
+    try {
+      rmdirSync(removed);
+      expect(errorOf('/proc/self/fd/3/layer/python', open)).toContain(
+        'cannot make the directory /proc/self/fd/3/layer: ENOENT',
+      );
+    } finally {
+      closeSync(open);
+    }
+  }, 90_000);
+});
+
+test('writePythonRetry makes the directories above that are missing, and goes on in one that is there', () => {
+  const target = join(directory, 'one', 'two', 'three');
+  writePythonRetry(target);
+  writePythonRetry(target, { features: 'all' });
+  expect(readFileSync(join(target, 'python_retry.py'), 'utf8')).toBe(
+    getPythonRetryUtils({ features: 'all' }),
+  );
+});
+
 test('survives bundling: the bundle needs neither files nor packages', () => {
   const esbuild = join(ROOT, 'node_modules', '.bin', 'esbuild');
   writeFileSync(
@@ -365,12 +449,22 @@ test('survives bundling: the bundle needs neither files nor packages', () => {
 
 test.each<[options: Record<string, unknown>, message: RegExp]>([
   [{ features: ['retries'] }, /unknown feature retries; the features are breaker, /],
+  [
+    { features: ['asnyc', 7] },
+    /unknown feature asnyc \(did you mean async\?\), 7; the features are /,
+  ],
   [{ features: 'everything' }, /features must be 'all' or a list of names/],
   [{ minPython: '3.9' }, /minPython must be one of 3\.10, .*, not 3\.9/],
   [{ docstrings: 'no' }, /docstrings must be a boolean/],
   [{ compact: true, docstrings: true }, /compact leaves out docstrings and types/],
   [{ compact: true, types: true }, /compact leaves out docstrings and types/],
   [{ standalone: false, types: true }, /a fragment has no annotations/],
+  [
+    { minPyhton: '3.12', quick: undefined },
+    /^unknown option minPyhton \(did you mean minPython\?\), quick; the options are features, minPython, docstrings, types, standalone, compact$/,
+  ],
+  [{ constructor: true }, /^unknown option constructor; /],
+  [{ moduleName: 'resilience' }, /^unknown option moduleName; /],
 ])('refuses %j', (options, message) => {
   expect(() => emitPythonRetry(options as PythonRetryOptions)).toThrow(message);
 });

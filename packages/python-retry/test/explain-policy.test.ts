@@ -90,6 +90,13 @@ test.each<[policy: RetryPolicy, timeout: number, message: RegExp]>([
   [{ maxDelay: -1 }, 3, /maxDelay/],
   [{ attemptTimeout: Number.POSITIVE_INFINITY }, 3, /attemptTimeout/],
   [{}, Number.NaN, /functionTimeout/],
+  // As Python spells it, and so in a policy that is written once for both.
+  [
+    { max_retries: 5 } as RetryPolicy,
+    3,
+    /^unknown option max_retries \(did you mean maxRetries\?\); the options are maxRetries, baseDelay, /,
+  ],
+  [{ backoff: 2 } as RetryPolicy, 3, /^unknown option backoff; the options are /],
 ])('refuses %j in %d s', (policy, timeout, message) => {
   expect(() => explainPolicy(policy, timeout)).toThrow(message);
 });
