@@ -8,6 +8,7 @@ import { InstanceType, MachineImage, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { EtcdLifecycle, EtcdTls } from '../src';
+import { escaped } from './markup';
 
 /** Where the picture is checked in. */
 export const DASHBOARD_PICTURE = join(__dirname, '..', 'docs', 'dashboard.svg');
@@ -177,8 +178,7 @@ function drawGraph({ width, height }: Widget, series: Series[]): string[] {
 }
 
 function text(x: number, y: number, content: string, attributes = ''): string {
-  const escaped = content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped(content)}</text>`;
 }
 
 function round(value: number): number {

@@ -1,11 +1,7 @@
-import {
-  type ActionReference,
-  type AutoScalingGroup,
-  type Effect,
-  type GroupInstance,
-  isoTime,
-  type ScalingActivity,
-} from './auto-scaling-group';
+import type { AutoScalingGroup, Effect } from './auto-scaling-group';
+import type { GroupInstance } from './group-instance';
+import { isoTime } from './iso-time';
+import type { ActionReference } from './lifecycle-action';
 import {
   globalTimeout,
   type LifecycleActionResult,
@@ -13,6 +9,7 @@ import {
   type LifecycleTransition,
 } from './lifecycle-hook';
 import { paginate, type QueryRequest, writeXml, type XmlValue } from './query-protocol';
+import type { ScalingActivity } from './scaling-activity';
 import { ServiceError, validationError } from './service-error';
 
 /** Version of the Auto Scaling API that is spoken. */

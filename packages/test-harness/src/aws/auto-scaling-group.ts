@@ -1,156 +1,43 @@
 import { AddressPool } from './address-pool';
-import type { ServiceEvent } from './auto-scaling-events';
+import {
+  type ActivityOutcome,
+  activityEvent,
+  lifecycleActionEvent,
+  type ServiceEvent,
+} from './auto-scaling-events';
+import type { AutoScalingGroupContext, AutoScalingGroupProps } from './auto-scaling-group-props';
+import { type GroupInstance, isTerminating, type LifecycleState } from './group-instance';
+import {
+  changeSizes,
+  checkSizes,
+  type GroupSizes,
+  withDesiredCapacity,
+  withOneLess,
+} from './group-sizes';
+import {
+  type ActionReference,
+  beginAction,
+  findAction,
+  type LifecycleAction,
+  prolongAction,
+} from './lifecycle-action';
 import {
   completeHook,
-  globalTimeout,
   type LifecycleActionResult,
   type LifecycleHook,
   type LifecycleHookProps,
   type LifecycleTransition,
 } from './lifecycle-hook';
+import {
+  beginLaunch,
+  beginTermination,
+  endActivity,
+  type MutableActivity,
+  type ScalingActivity,
+  type TerminationCause,
+} from './scaling-activity';
 import { validationError } from './service-error';
-
-/** State of an instance in its group. */
-export type LifecycleState =
-  | 'Pending'
-  | 'Pending:Wait'
-  | 'Pending:Proceed'
-  | 'InService'
-  | 'Terminating'
-  | 'Terminating:Wait'
-  | 'Terminating:Proceed'
-  | 'Terminating:Retained'
-  | 'Terminated';
-
-/** State of an instance in EC2. */
-export type Ec2State = 'running' | 'shutting-down' | 'terminated';
-
-/** Seconds that the service takes for its own part of a transition. */
-export interface AutoScalingDelays {
-  /** From the launch to the launch hooks (Pending). Default: 0. */
-  readonly pending?: number;
-
-  /** From the end of the launch hooks to InService (Pending:Proceed). Default: 0. */
-  readonly pendingProceed?: number;
-
-  /** From the end of the terminate hooks to Terminated (Terminating:Proceed). Default: 0. */
-  readonly terminatingProceed?: number;
-
-  /** From an instance turning unhealthy or vanishing to its replacement. Default: 0. */
-  readonly healthCheck?: number;
-}
-
-/** An Auto Scaling group. */
-export interface AutoScalingGroupProps {
-  /** Name of the group. */
-  readonly name: string;
-
-  /** Fewest instances. */
-  readonly minSize: number;
-
-  /** Most instances. */
-  readonly maxSize: number;
-
-  /** Instances to begin with. Default: `minSize`. */
-  readonly desiredCapacity?: number;
-
-  /** Lifecycle hooks that hold also the first instances. Default: none. */
-  readonly lifecycleHooks?: readonly LifecycleHookProps[];
-
-  /**
-   * What becomes of an instance whose terminate hook is abandoned: `retain` keeps it in
-   * `Terminating:Retained` until it is terminated by a call. Default: terminate.
-   */
-  readonly terminateHookAbandon?: 'retain' | 'terminate';
-
-  /** Default: zones a, b and c of the region. */
-  readonly availabilityZones?: readonly string[];
-
-  /** Private address of the first instance; the next ones follow. Default: 127.0.0.2. */
-  readonly baseAddress?: string;
-
-  /** Whether addresses of terminated instances are used again. Default: false. */
-  readonly reuseAddresses?: boolean;
-
-  /**
-   * When the instance that takes the place of a terminating one is launched. Amazon EC2 Auto Scaling
-   * makes no promise; a product has to work with both. Default: immediately.
-   */
-  readonly replacement?: 'immediately' | 'after-termination';
-
-  /**
-   * Whether the terminate hooks hold an instance that never came into service, because its launch
-   * hook was abandoned or because it was terminated before. Default: true.
-   */
-  readonly terminateHooksBeforeService?: boolean;
-
-  /** How long the service takes. Default: no time. */
-  readonly delays?: AutoScalingDelays;
-
-  /** Tags of the instances, besides `aws:autoscaling:groupName`. Default: none. */
-  readonly tags?: Readonly<Record<string, string>>;
-}
-
-/** Where a group lives, and where its random names come from. */
-export interface AutoScalingGroupContext {
-  /** Region of the group. */
-  readonly region: string;
-
-  /** Account of the group. */
-  readonly accountId: string;
-
-  /** A new UUID. */
-  readonly uuid: () => string;
-
-  /** A new EC2 instance id. */
-  readonly instanceId: () => string;
-}
-
-/** A lifecycle action that somebody has to complete. */
-export interface LifecycleAction {
-  /** The hook as it was when the action began. */
-  readonly hook: LifecycleHook;
-
-  /** UUID of the action. */
-  readonly token: string;
-
-  /** When it times out without another heartbeat, in seconds since the epoch. */
-  deadline: number;
-
-  /** When it times out whatever happens, in seconds since the epoch. */
-  readonly globalDeadline: number;
-}
-
-/** An instance of a group. */
-export interface GroupInstance {
-  readonly instanceId: string;
-  readonly groupName: string;
-  readonly availabilityZone: string;
-  readonly privateIpAddress: string;
-  /** When it was launched, in seconds since the epoch. */
-  readonly launchTime: number;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly lifecycleState: LifecycleState;
-  readonly healthStatus: 'Healthy' | 'Unhealthy';
-  readonly ec2State: Ec2State;
-  /** What it waits for. */
-  readonly actions: readonly Readonly<LifecycleAction>[];
-}
-
-/** A launch or termination. */
-export interface ScalingActivity {
-  readonly activityId: string;
-  readonly instanceId: string;
-  readonly description: string;
-  readonly cause: string;
-  /** Seconds since the epoch. */
-  readonly startTime: number;
-  readonly endTime?: number;
-  readonly statusCode: 'InProgress' | 'MidLifecycleAction' | 'Successful' | 'Cancelled';
-  readonly statusMessage?: string;
-  readonly progress: number;
-  readonly details: string;
-}
+import { instanceToScaleIn, zoneToLaunchIn } from './zone-balance';
 
 /** What is to be done in the world because of a change of the group. */
 export type Effect =
@@ -165,13 +52,6 @@ export type Effect =
       readonly time: number;
     };
 
-/** Names a lifecycle action: by its token, or by its instance. */
-export interface ActionReference {
-  readonly hookName: string;
-  readonly token?: string;
-  readonly instanceId?: string;
-}
-
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface MutableInstance extends Mutable<Omit<GroupInstance, 'actions'>> {
@@ -183,7 +63,6 @@ interface MutableInstance extends Mutable<Omit<GroupInstance, 'actions'>> {
   cameIntoService: boolean;
   activity: MutableActivity;
 }
-type MutableActivity = Mutable<ScalingActivity>;
 
 const LAUNCHING: LifecycleTransition = 'autoscaling:EC2_INSTANCE_LAUNCHING';
 const TERMINATING: LifecycleTransition = 'autoscaling:EC2_INSTANCE_TERMINATING';
@@ -209,9 +88,7 @@ export class AutoScalingGroup {
   readonly availabilityZones: readonly string[];
   readonly terminateHookAbandon: 'retain' | 'terminate' | undefined;
 
-  private min: number;
-  private max: number;
-  private desired: number;
+  private sizes: GroupSizes;
   private readonly hooks = new Map<string, LifecycleHook>();
   private readonly members = new Map<string, MutableInstance>();
   private readonly departed: MutableInstance[] = [];
@@ -242,28 +119,29 @@ export class AutoScalingGroup {
       props.baseAddress ?? '127.0.0.2',
       props.reuseAddresses ?? false,
     );
-    this.min = props.minSize;
-    this.max = props.maxSize;
-    this.desired = props.desiredCapacity ?? props.minSize;
     if (this.availabilityZones.length === 0) {
       throw validationError('At least one Availability Zone or VPC Subnet is required.');
     }
-    checkSizes(this.min, this.max, this.desired);
+    this.sizes = checkSizes({
+      minSize: props.minSize,
+      maxSize: props.maxSize,
+      desiredCapacity: props.desiredCapacity ?? props.minSize,
+    });
     for (const hook of props.lifecycleHooks ?? []) {
       this.putHook(hook);
     }
   }
 
   get minSize(): number {
-    return this.min;
+    return this.sizes.minSize;
   }
 
   get maxSize(): number {
-    return this.max;
+    return this.sizes.maxSize;
   }
 
   get desiredCapacity(): number {
-    return this.desired;
+    return this.sizes.desiredCapacity;
   }
 
   get lifecycleHooks(): readonly LifecycleHook[] {
@@ -323,11 +201,7 @@ export class AutoScalingGroup {
         this.step(instance, time);
       } else if (instance.unhealthyDue === time) {
         instance.unhealthyDue = undefined;
-        this.terminate(
-          instance,
-          time,
-          'an instance was taken out of service in response to an EC2 health check',
-        );
+        this.terminate(instance, time, 'healthCheck');
       } else {
         const action = instance.actions.find(
           ({ deadline }) => deadline === time,
@@ -349,17 +223,7 @@ export class AutoScalingGroup {
    * @throws ServiceError (ValidationError) if it is outside of the group's limits.
    */
   setDesiredCapacity(capacity: number, now: number): Effect[] {
-    if (capacity > this.max) {
-      throw validationError(
-        `New SetDesiredCapacity value ${capacity} is above max value ${this.max} for the AutoScalingGroup.`,
-      );
-    }
-    if (capacity < this.min) {
-      throw validationError(
-        `New SetDesiredCapacity value ${capacity} is below min value ${this.min} for the AutoScalingGroup.`,
-      );
-    }
-    this.desired = capacity;
+    this.sizes = withDesiredCapacity(this.sizes, capacity);
     this.reconcile(now);
     return this.takeEffects();
   }
@@ -377,13 +241,7 @@ export class AutoScalingGroup {
     },
     now: number,
   ): Effect[] {
-    const min = sizes.minSize ?? this.min;
-    const max = sizes.maxSize ?? this.max;
-    const desired = sizes.desiredCapacity ?? Math.min(Math.max(this.desired, min), max);
-    checkSizes(min, max, desired);
-    this.min = min;
-    this.max = max;
-    this.desired = desired;
+    this.sizes = changeSizes(this.sizes, sizes);
     this.reconcile(now);
     return this.takeEffects();
   }
@@ -396,7 +254,7 @@ export class AutoScalingGroup {
    * @throws ServiceError (ValidationError) if there is no such action.
    */
   completeAction(reference: ActionReference, result: LifecycleActionResult, now: number): Effect[] {
-    const [instance, action] = this.findAction(reference);
+    const [instance, action] = findAction(this.members.values(), reference);
     this.resolve(instance, action, result, now, `Lifecycle Action Completed with ${result} Result`);
     this.reconcile(now);
     return this.takeEffects();
@@ -408,8 +266,8 @@ export class AutoScalingGroup {
    * @throws ServiceError (ValidationError) if there is no such action.
    */
   recordHeartbeat(reference: ActionReference, now: number): Effect[] {
-    const [, action] = this.findAction(reference);
-    action.deadline = Math.min(now + action.hook.heartbeatTimeout, action.globalDeadline);
+    const [, action] = findAction(this.members.values(), reference);
+    prolongAction(action, now);
     return this.takeEffects();
   }
 
@@ -425,20 +283,9 @@ export class AutoScalingGroup {
       this.shutDown(instance, now);
     } else if (!isTerminating(instance)) {
       if (decrement) {
-        if (this.desired <= this.min) {
-          throw validationError(
-            `Currently, desiredSize equals minSize (${this.min}). Terminating instance without ` +
-              "replacement will violate group's min size constraint. Either set " +
-              "shouldDecrementDesiredCapacity flag to false or lower group's min size.",
-          );
-        }
-        this.desired -= 1;
+        this.sizes = withOneLess(this.sizes);
       }
-      this.terminate(
-        instance,
-        now,
-        'an instance was taken out of service in response to a user request',
-      );
+      this.terminate(instance, now, 'userRequest');
     }
     this.reconcile(now);
     return this.takeEffects();
@@ -481,40 +328,12 @@ export class AutoScalingGroup {
     return instance;
   }
 
-  private findAction(reference: ActionReference): [MutableInstance, LifecycleAction] {
-    const { hookName, token, instanceId } = reference;
-    if (token === undefined && instanceId === undefined) {
-      throw validationError('Either a lifecycle action token or an instance ID must be provided');
-    }
-    for (const instance of this.members.values()) {
-      for (const action of instance.actions) {
-        if (
-          action.hook.name === hookName &&
-          (token === undefined || action.token === token) &&
-          (instanceId === undefined || instance.instanceId === instanceId)
-        ) {
-          return [instance, action];
-        }
-      }
-    }
-    throw validationError(
-      token === undefined
-        ? `No active Lifecycle Action found with instance ID ${instanceId}`
-        : `No active Lifecycle Action found with token ${token}`,
-    );
-  }
-
   /** Launches or terminates what the desired capacity asks for. */
   private reconcile(now: number): void {
     const all = [...this.members.values()];
-    const active = all.filter((instance) => !isTerminating(instance));
-    for (let surplus = active.length - this.desired; surplus > 0; surplus -= 1) {
-      const instance = this.chooseVictim();
-      this.terminate(
-        instance,
-        now,
-        'an instance was taken out of service in response to a difference between desired and actual capacity',
-      );
+    const active = this.active();
+    for (let surplus = active.length - this.desiredCapacity; surplus > 0; surplus -= 1) {
+      this.terminate(instanceToScaleIn(this.availabilityZones, this.active()), now, 'surplus');
     }
     const held =
       this.props.replacement === 'after-termination'
@@ -523,38 +342,19 @@ export class AutoScalingGroup {
               isTerminating(instance) && instance.lifecycleState !== 'Terminating:Retained',
           ).length
         : 0;
-    for (let missing = this.desired - active.length - held; missing > 0; missing -= 1) {
+    for (let missing = this.desiredCapacity - active.length - held; missing > 0; missing -= 1) {
       this.launch(now);
     }
   }
 
-  private chooseVictim(): MutableInstance {
-    const active = [...this.members.values()].filter((instance) => !isTerminating(instance));
-    const inZone = this.countByZone(active);
-    const fullest = Math.max(...inZone.values());
-    const candidates = active.filter(
-      (instance) => inZone.get(instance.availabilityZone) === fullest,
-    );
-    // Members are in the order of their launch.
-    return (candidates.find((instance) => instance.lifecycleState === 'InService') ??
-      candidates[0]) as MutableInstance;
-  }
-
-  private countByZone(instances: readonly GroupInstance[]): Map<string, number> {
-    const counts = new Map(this.availabilityZones.map((zone) => [zone, 0]));
-    for (const { availabilityZone } of instances) {
-      counts.set(availabilityZone, (counts.get(availabilityZone) ?? 0) + 1);
-    }
-    return counts;
+  /** The instances that are not on their way out, oldest first. */
+  private active(): MutableInstance[] {
+    return [...this.members.values()].filter((instance) => !isTerminating(instance));
   }
 
   private launch(now: number): void {
-    const active = [...this.members.values()].filter((instance) => !isTerminating(instance));
-    const inZone = this.countByZone(active);
-    const emptiest = Math.min(...inZone.values());
-    const availabilityZone = this.availabilityZones.find(
-      (zone) => inZone.get(zone) === emptiest,
-    ) as string;
+    const active = this.active();
+    const availabilityZone = zoneToLaunchIn(this.availabilityZones, active);
     const instanceId = this.context.instanceId();
     const instance: MutableInstance = {
       instanceId,
@@ -569,15 +369,12 @@ export class AutoScalingGroup {
       actions: [],
       due: now + (this.props.delays?.pending ?? 0),
       cameIntoService: false,
-      activity: this.beginActivity(
-        instanceId,
-        availabilityZone,
-        now,
-        `Launching a new EC2 instance: ${instanceId}`,
-        'an instance was started in response to a difference between desired and actual ' +
-          `capacity, increasing the capacity from ${active.length} to ${active.length + 1}.`,
+      activity: beginLaunch(
+        { activityId: this.context.uuid(), instanceId, availabilityZone, time: now },
+        active.length,
       ),
     };
+    this.history.push(instance.activity);
     this.members.set(instanceId, instance);
     this.effects.push(
       { kind: 'state-changed', instance, from: undefined, to: 'Pending', time: now },
@@ -614,37 +411,15 @@ export class AutoScalingGroup {
   ): void {
     instance.actions = [...this.hooks.values()]
       .filter((hook) => hook.transition === transition)
-      .map((hook) => ({
-        hook,
-        token: this.context.uuid(),
-        deadline: now + Math.min(hook.heartbeatTimeout, globalTimeout(hook)),
-        globalDeadline: now + globalTimeout(hook),
-      }));
+      .map((hook) => beginAction(hook, this.context.uuid(), now));
     if (instance.actions.length === 0) {
       this.proceed(instance, now);
       return;
     }
     this.setState(instance, transition === LAUNCHING ? 'Pending:Wait' : 'Terminating:Wait', now);
     instance.activity.statusCode = 'MidLifecycleAction';
-    for (const { hook, token } of instance.actions) {
-      this.sendEvent(
-        transition === LAUNCHING
-          ? 'EC2 Instance-launch Lifecycle Action'
-          : 'EC2 Instance-terminate Lifecycle Action',
-        now,
-        {
-          LifecycleActionToken: token,
-          AutoScalingGroupName: this.name,
-          LifecycleHookName: hook.name,
-          EC2InstanceId: instance.instanceId,
-          LifecycleTransition: transition,
-          ...(hook.notificationMetadata === undefined
-            ? {}
-            : { NotificationMetadata: hook.notificationMetadata }),
-          ...direction(transition),
-        },
-        [this.arn],
-      );
+    for (const action of instance.actions) {
+      this.sendEvent(lifecycleActionEvent(this, instance.instanceId, action, now));
     }
   }
 
@@ -695,34 +470,29 @@ export class AutoScalingGroup {
   private enterService(instance: MutableInstance, now: number): void {
     this.setState(instance, 'InService', now);
     instance.cameIntoService = true;
-    this.endActivity(instance, now, 'Successful');
-    this.sendActivityEvent('EC2 Instance Launch Successful', instance, now, LAUNCHING);
+    endActivity(instance.activity, now, 'Successful');
+    this.sendActivityEvent('Launch Successful', instance, now);
   }
 
   private abandonLaunch(instance: MutableInstance, now: number, reason: string): void {
-    this.endActivity(instance, now, 'Cancelled', reason);
-    this.sendActivityEvent('EC2 Instance Launch Unsuccessful', instance, now, LAUNCHING);
-    this.terminate(
-      instance,
-      now,
-      'an instance was taken out of service because its launch was abandoned',
-    );
+    endActivity(instance.activity, now, 'Cancelled', reason);
+    this.sendActivityEvent('Launch Unsuccessful', instance, now);
+    this.terminate(instance, now, 'abandonedLaunch');
   }
 
-  private terminate(instance: MutableInstance, now: number, cause: string): void {
+  private terminate(instance: MutableInstance, now: number, cause: TerminationCause): void {
     if (instance.activity.endTime === undefined) {
-      this.endActivity(instance, now, 'Cancelled', 'The instance is being terminated');
+      endActivity(instance.activity, now, 'Cancelled', 'The instance is being terminated');
     }
     instance.actions = [];
     instance.due = undefined;
     instance.unhealthyDue = undefined;
-    instance.activity = this.beginActivity(
-      instance.instanceId,
-      instance.availabilityZone,
-      now,
-      `Terminating EC2 instance: ${instance.instanceId}`,
-      `${cause}.`,
+    const { instanceId, availabilityZone } = instance;
+    instance.activity = beginTermination(
+      { activityId: this.context.uuid(), instanceId, availabilityZone, time: now },
+      cause,
     );
+    this.history.push(instance.activity);
     this.setState(instance, 'Terminating', now);
     if (instance.cameIntoService || (this.props.terminateHooksBeforeService ?? true)) {
       this.beginActions(instance, TERMINATING, now);
@@ -754,8 +524,8 @@ export class AutoScalingGroup {
     this.departed.push(instance);
     this.addresses.free(instance.privateIpAddress);
     this.setState(instance, 'Terminated', now);
-    this.endActivity(instance, now, 'Successful');
-    this.sendActivityEvent('EC2 Instance Terminate Successful', instance, now, TERMINATING);
+    endActivity(instance.activity, now, 'Successful');
+    this.sendActivityEvent('Terminate Successful', instance, now);
   }
 
   private setState(instance: MutableInstance, to: LifecycleState, now: number): void {
@@ -764,114 +534,23 @@ export class AutoScalingGroup {
     this.effects.push({ kind: 'state-changed', instance, from, to, time: now });
   }
 
-  private beginActivity(
-    instanceId: string,
-    availabilityZone: string,
-    now: number,
-    description: string,
-    cause: string,
-  ): MutableActivity {
-    const activity: MutableActivity = {
-      activityId: this.context.uuid(),
-      instanceId,
-      description,
-      cause: `At ${isoTime(now)} ${cause}`,
-      startTime: now,
-      statusCode: 'InProgress',
-      progress: 50,
-      details: JSON.stringify({ 'Availability Zone': availabilityZone }),
-    };
-    this.history.push(activity);
-    return activity;
-  }
-
-  private endActivity(
-    instance: MutableInstance,
-    now: number,
-    statusCode: ScalingActivity['statusCode'],
-    statusMessage?: string,
-  ): void {
-    Object.assign(instance.activity, { statusCode, statusMessage, endTime: now, progress: 100 });
-  }
-
   private sendActivityEvent(
-    detailType: string,
-    instance: MutableInstance,
+    outcome: ActivityOutcome,
+    { instanceId, activity }: MutableInstance,
     now: number,
-    transition: LifecycleTransition,
   ): void {
-    const { activity } = instance;
-    this.sendEvent(
-      detailType,
-      now,
-      {
-        StatusCode: activity.statusCode === 'Cancelled' ? 'Failed' : 'InProgress',
-        StatusMessage: activity.statusMessage ?? '',
-        AutoScalingGroupName: this.name,
-        ActivityId: activity.activityId,
-        RequestId: activity.activityId,
-        Description: activity.description,
-        Cause: activity.cause,
-        Details: JSON.parse(activity.details),
-        EC2InstanceId: instance.instanceId,
-        StartTime: isoTime(activity.startTime),
-        EndTime: isoTime(activity.endTime ?? now),
-        ...direction(transition),
-      },
-      [
-        this.arn,
-        `arn:aws:ec2:${this.context.region}:${this.context.accountId}:instance/${instance.instanceId}`,
-      ],
-    );
+    const { region, accountId } = this.context;
+    const instanceArn = `arn:aws:ec2:${region}:${accountId}:instance/${instanceId}`;
+    this.sendEvent(activityEvent(outcome, this, instanceArn, activity, now));
   }
 
-  private sendEvent(
-    detailType: string,
-    time: number,
-    detail: Readonly<Record<string, unknown>>,
-    resources: readonly string[],
-  ): void {
-    this.effects.push({
-      kind: 'send-event',
-      event: { source: 'aws.autoscaling', detailType, resources, time, detail },
-    });
+  private sendEvent(event: ServiceEvent): void {
+    this.effects.push({ kind: 'send-event', event });
   }
 
   private takeEffects(): Effect[] {
     const effects = this.effects;
     this.effects = [];
     return effects;
-  }
-}
-
-/** Seconds since the epoch as ISO 8601 in UTC with milliseconds. */
-export function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
-}
-
-/** Whether an instance is on its way out. */
-export function isTerminating(instance: GroupInstance): boolean {
-  return instance.lifecycleState.startsWith('Terminat');
-}
-
-function direction(transition: LifecycleTransition): { Origin: string; Destination: string } {
-  return transition === LAUNCHING
-    ? { Origin: 'EC2', Destination: 'AutoScalingGroup' }
-    : { Origin: 'AutoScalingGroup', Destination: 'EC2' };
-}
-
-function checkSizes(min: number, max: number, desired: number): void {
-  for (const size of [min, max, desired]) {
-    if (!Number.isInteger(size) || size < 0) {
-      throw validationError(`A group's sizes are whole numbers from 0 on: ${size}`);
-    }
-  }
-  if (min > max) {
-    throw validationError(`Max bound, ${max}, must be greater than or equal to min bound, ${min}`);
-  }
-  if (desired < min || desired > max) {
-    throw validationError(
-      `Desired capacity:${desired} must be between the specified min size:${min} and max size:${max}`,
-    );
   }
 }

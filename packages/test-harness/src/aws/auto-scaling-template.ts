@@ -1,4 +1,4 @@
-import type { AutoScalingGroupProps } from './auto-scaling-group';
+import type { AutoScalingGroupProps } from './auto-scaling-group-props';
 import type { LifecycleHookProps } from './lifecycle-hook';
 
 /** What of a CloudFormation template is read. */

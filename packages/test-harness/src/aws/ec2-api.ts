@@ -1,5 +1,6 @@
 import type { AutoScalingState } from './auto-scaling-api';
-import { type Ec2State, type GroupInstance, isoTime } from './auto-scaling-group';
+import type { Ec2State, GroupInstance } from './group-instance';
+import { isoTime } from './iso-time';
 import { paginate, type QueryRequest, writeXml, type XmlValue } from './query-protocol';
 import { ServiceError } from './service-error';
 

@@ -1,17 +1,11 @@
 export type { EventSink, ServiceEvent } from './auto-scaling-events';
+export type { Effect } from './auto-scaling-group';
+export { AutoScalingGroup } from './auto-scaling-group';
 export type {
-  ActionReference,
   AutoScalingDelays,
   AutoScalingGroupContext,
   AutoScalingGroupProps,
-  Ec2State,
-  Effect,
-  GroupInstance,
-  LifecycleAction,
-  LifecycleState,
-  ScalingActivity,
-} from './auto-scaling-group';
-export { AutoScalingGroup } from './auto-scaling-group';
+} from './auto-scaling-group-props';
 export type {
   AutoScalingGroupFromTemplateProps,
   CloudFormationTemplate,
@@ -21,7 +15,9 @@ export { CdkDeployment } from './cdk-deployment';
 export type { Clock } from './clock';
 export { ManualClock, SystemClock } from './clock';
 export { eventBridgeSink } from './event-bridge-sink';
+export type { Ec2State, GroupInstance, LifecycleState } from './group-instance';
 export type { BootProps, ScriptResult } from './instance-process';
+export type { ActionReference, LifecycleAction } from './lifecycle-action';
 export type {
   LifecycleActionResult,
   LifecycleHook,
@@ -41,4 +37,5 @@ export type { LocalRunCommandProps, SentCommand } from './local-run-command';
 export { LocalRunCommand } from './local-run-command';
 export type { MinistackProps } from './ministack';
 export { Ministack } from './ministack';
+export type { ScalingActivity } from './scaling-activity';
 export { ServiceError } from './service-error';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type GroupInstance, isTerminating } from './auto-scaling-group';
+import { type GroupInstance, isTerminating } from './group-instance';
 
 /**
  * The instance metadata service (IMDSv2) of all instances, each below a path of its own: requests

@@ -6,13 +6,8 @@ import { TemporaryDirectory } from '../process/temporary-directory';
 import { waitUntil } from '../wait-until';
 import { AUTO_SCALING_VERSION, answerAutoScaling, autoScalingError } from './auto-scaling-api';
 import type { EventSink, ServiceEvent } from './auto-scaling-events';
-import {
-  AutoScalingGroup,
-  type AutoScalingGroupProps,
-  type Effect,
-  type GroupInstance,
-  type LifecycleState,
-} from './auto-scaling-group';
+import { AutoScalingGroup, type Effect } from './auto-scaling-group';
+import type { AutoScalingGroupProps } from './auto-scaling-group-props';
 import {
   type AutoScalingGroupFromTemplateProps,
   autoScalingGroupFromTemplate,
@@ -20,6 +15,7 @@ import {
 } from './auto-scaling-template';
 import { type Clock, SystemClock } from './clock';
 import { answerEc2, EC2_VERSION, ec2Error } from './ec2-api';
+import type { GroupInstance, LifecycleState } from './group-instance';
 import { InstanceMetadataService } from './instance-metadata';
 import { type BootProps, InstanceProcess, type ScriptResult } from './instance-process';
 import { QueryRequest } from './query-protocol';

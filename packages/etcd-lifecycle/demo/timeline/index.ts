@@ -1,0 +1,2 @@
+export type { Timeline, TimelineInstance } from './model';
+export { renderTimeline } from './page';
