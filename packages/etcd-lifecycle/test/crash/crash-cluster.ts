@@ -398,6 +398,24 @@ export class CrashCluster {
     return [];
   }
 
+  /** Asks the member of an instance. */
+  async ask<T>(instance: LocalInstance, use: (gateway: EtcdGateway) => Promise<T>): Promise<T> {
+    const gateway = new EtcdGateway(clientUrl(instance));
+    try {
+      return await use(gateway);
+    } finally {
+      gateway.close();
+    }
+  }
+
+  /** Waits until something is true of the members, which takes no run of the function. */
+  async waitUntil(description: string, done: () => Promise<boolean>): Promise<void> {
+    await eventually(PATIENCE_SECONDS, done);
+    if (!(await done())) {
+      throw new Error(`${PATIENCE_SECONDS} s, and yet not: ${description}`);
+    }
+  }
+
   /** The instance whose member leads, once all members in service agree on it. */
   async leader(): Promise<LocalInstance> {
     let leader: LocalInstance | undefined;
@@ -420,12 +438,8 @@ export class CrashCluster {
     if (leader.instanceId === target.instanceId) {
       return;
     }
-    const gateway = new EtcdGateway(clientUrl(leader));
-    try {
-      await gateway.transferLeadership((await this.status(target))?.memberId ?? '');
-    } finally {
-      gateway.close();
-    }
+    const { memberId = '' } = (await this.status(target)) ?? {};
+    await this.ask(leader, (gateway) => gateway.transferLeadership(memberId));
     await eventually(10, async () => (await this.leader()).instanceId === target.instanceId);
   }
 
@@ -441,6 +455,12 @@ export class CrashCluster {
       waiting: below('state#seen#').map(([key]) => key),
       handOvers: below('state#prepare#').map(([id]) => id),
     };
+  }
+
+  /** The actions in the journal, the oldest first. */
+  async journal(): Promise<string[]> {
+    const below = await this.read('journal#');
+    return below('journal#').map(([, item]) => item.action?.S ?? '');
   }
 
   /** The members that an operator has ordered to remove. */
@@ -494,15 +514,19 @@ export class CrashCluster {
     return { pk: { S: `cluster#${this.name}` }, sk: { S: sortKey } };
   }
 
-  /** What the function remembers: by a prefix, the rests of the keys and the items. */
-  private async readState() {
+  private readState() {
+    return this.read('state#');
+  }
+
+  /** The items of the cluster below a key: by a prefix, the rests of the keys and the items. */
+  private async read(above: string) {
     const { Items = [] } = await this.bench.parts.dynamodb.send(
       new QueryCommand({
         TableName: TABLE,
         KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
         ExpressionAttributeValues: {
           ':pk': { S: `cluster#${this.name}` },
-          ':prefix': { S: 'state#' },
+          ':prefix': { S: above },
         },
         ConsistentRead: true,
       }),

@@ -35,6 +35,8 @@ export interface Invocation {
 /** How an invocation ended. */
 export interface InvocationResult {
   readonly ended: 'returned' | 'raised' | 'killed';
+  /** What the function answered, if it returned. */
+  readonly answer?: unknown;
   /** The traceback of an invocation that raised. */
   readonly error?: string;
   /** The names of its side effects, in their order. */
@@ -47,6 +49,7 @@ interface Told {
   readonly effect?: string;
   readonly unknown?: string;
   readonly context?: string;
+  readonly answer?: unknown;
   readonly error?: string;
 }
 
@@ -112,6 +115,7 @@ export class FunctionHost implements AsyncDisposable {
     this.context = records.findLast((one) => one.context)?.context ?? this.context;
     return {
       ended,
+      answer: records.at(-1)?.answer,
       error: records.find((one) => one.error)?.error,
       effects: records.flatMap((one) => one.effect ?? []),
       unknown: records.flatMap((one) => one.unknown ?? []),

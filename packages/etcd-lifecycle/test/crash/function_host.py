@@ -4,7 +4,9 @@ Each line of standard input asks for one invocation; each line of standard outpu
 
     {"event": ..., "environment": {...}, "names": {...}, "newcomer": ..., "context": ...,
      "point": ..., "moment": ...}
-    {"ended": "returned" | "raised" | "killed", "error": ..., "records": [...]}
+    {"ended": "returned" | "raised" | "killed", "records": [...]}
+
+The last record is what the function answered, or its error, unless it was killed.
 
 The process of an invocation is forked from this one, which has imported everything, read botocore's
 descriptions of the services and called nothing: a start takes milliseconds, and no invocation knows of
@@ -40,10 +42,11 @@ def _invoke(request, pipe):
     context = _Context()
     context.aws_request_id = str(uuid.uuid4())
     try:
-        handler.handle(request["event"], context)
+        answer = handler.handle(request["event"], context)
     except Exception:
         os.write(pipe, (json.dumps({"error": traceback.format_exc()}) + "\n").encode())
         return 1
+    os.write(pipe, (json.dumps({"answer": answer}) + "\n").encode())
     return 0
 
 

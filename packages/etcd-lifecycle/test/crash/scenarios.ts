@@ -1,45 +1,11 @@
 import { expect } from '@jest/globals';
 import type { LocalInstance } from '@quorate/test-harness';
+import { at, chooseFollower, find, play, player, VICTIM } from './cast';
 import { type CrashCluster, SNAPSHOT_BUCKET } from './crash-cluster';
-
-/** A change of a group that the function brings to its end, however often it is killed on the way. */
-export interface Scenario {
-  /** Also the name of the file with its side effects. */
-  readonly name: string;
-
-  /** Where its instances are: each scenario has addresses of its own, since they run side by side. */
-  readonly baseAddress: string;
-
-  /** How many instances are in service before it; 0 if it creates the cluster. */
-  readonly from: number;
-
-  /** How many are after it. */
-  readonly to: number;
-
-  /**
-   * Of how many points one is tried.
-   * @default 1
-   */
-  readonly every?: number;
-
-  /** Says who is who. Nothing has happened yet. */
-  prepare(cluster: CrashCluster): Promise<void>;
-
-  /** What happens, to the end. */
-  run(cluster: CrashCluster): Promise<void>;
-
-  /** Further environment variables of the function. */
-  readonly environment?: Readonly<Record<string, string>>;
-
-  /** What else must be so at the end. */
-  expectEnd?(cluster: CrashCluster): Promise<void>;
-
-  /** The results of launch hooks that must not be CONTINUE, by the part of their instance. */
-  readonly abandoned?: readonly string[];
-}
+import { maintain } from './order-scenarios';
+import type { Scenario } from './scenario';
 
 const AUTO_SCALING = 'Auto Scaling';
-const VICTIM = 'the victim';
 const STALLED = 'the stalled instance';
 
 const bootstrap: Scenario = {
@@ -288,46 +254,6 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
     override,
     snapshotFirst,
     outage,
+    maintain,
   ].map((scenario) => [scenario.name, scenario]),
 );
-
-async function chooseFollower(cluster: CrashCluster): Promise<void> {
-  const leader = await cluster.leader();
-  const [victim, other] = cluster.instances().filter((it) => it.instanceId !== leader.instanceId);
-  play(cluster, { [VICTIM]: victim, 'the leader': leader, 'the other follower': other });
-  cluster.newcomer = 'the replacement';
-}
-
-/** Gives instances their parts. */
-function play(
-  cluster: CrashCluster,
-  parts: Readonly<Record<string, LocalInstance | undefined>>,
-): void {
-  cluster.names.clear();
-  for (const [part, instance] of Object.entries(parts)) {
-    if (!instance) {
-      throw new Error(`nobody is there to play ${part}`);
-    }
-    cluster.names.set(instance.instanceId, part);
-  }
-}
-
-function at(cluster: CrashCluster, index: number): LocalInstance {
-  const instance = cluster.instances()[index];
-  if (!instance) {
-    throw new Error(`there is no instance number ${index + 1}`);
-  }
-  return instance;
-}
-
-function find(cluster: CrashCluster, part: string): LocalInstance | undefined {
-  return cluster.instances().find((one) => cluster.names.get(one.instanceId) === part);
-}
-
-function player(cluster: CrashCluster, part: string): LocalInstance {
-  const instance = find(cluster, part);
-  if (!instance) {
-    throw new Error(`nobody plays ${part}`);
-  }
-  return instance;
-}

@@ -115,7 +115,12 @@ def _lease(params):
 
 
 def _seed(params):
-    if ":cluster" in params["ExpressionAttributeValues"]:
+    values = params["ExpressionAttributeValues"]
+    if ":snapshot" in values:
+        return Effect("record the order to recover")
+    if ":next" in values:
+        return Effect("take the order to recover back")
+    if ":cluster" in values:
         return Effect("record the cluster id")
     return Effect("record the seed")
 
@@ -234,17 +239,32 @@ _CHANGES_OF_AWS = {
 }
 
 _CHANGES_OF_ETCD = {
-    "/v3/cluster/member/add": lambda body, name_of: (
+    "/v3/cluster/member/add": lambda body, name_of: Effect(
         f"add {name_of(urlsplit(body['peerURLs'][0]).hostname)} as a learner"
     ),
-    "/v3/cluster/member/promote": lambda body, name_of: (
+    "/v3/cluster/member/promote": lambda body, name_of: Effect(
         f"promote the member of {name_of(body['ID'])}"
     ),
-    "/v3/cluster/member/remove": lambda body, name_of: (
+    "/v3/cluster/member/remove": lambda body, name_of: Effect(
         f"remove the member of {name_of(body['ID'])}"
     ),
-    "/v3/maintenance/transfer-leadership": lambda _body, _name_of: "move the leadership",
+    "/v3/kv/compaction": lambda _body, _name_of: Effect("compact the revisions"),
+    "/v3/maintenance/alarm": lambda body, name_of: (
+        Effect(f"disarm the alarm {body['alarm']} of {name_of(body['memberID'])}")
+        if body["action"] == "DEACTIVATE"
+        else None
+    ),
+    "/v3/maintenance/transfer-leadership": lambda _body, _name_of: Effect("move the leadership"),
 }
+
+
+def _change_of_etcd(connection, url, body, name_of):
+    if url == "/v3/maintenance/defragment":
+        # The lease is renewed meanwhile, before or after the answer as it happens: passing.
+        return Effect(f"defragment the member of {name_of(connection.host)}", passing=True)
+    if url not in _CHANGES_OF_ETCD:
+        return None
+    return _CHANGES_OF_ETCD[url](json.loads(body), name_of)
 
 
 class _Here(threading.local):
@@ -290,9 +310,8 @@ def _watch_requests(recorder):
     getresponse = connection.getresponse
 
     def observed_request(self, method, url, body=None, headers=None, **kwargs):
-        self.effect = None
-        if url in _CHANGES_OF_ETCD:
-            self.effect = Effect(_CHANGES_OF_ETCD[url](json.loads(body), recorder.name_of))
+        self.effect = _change_of_etcd(self, url, body, recorder.name_of)
+        if self.effect is not None:
             recorder.before(self.effect)
         elif not (url in _READS_OF_ETCD or _reads_alarms(url, body)):
             recorder.unknown(f"{method} {url} {body}")

@@ -22,7 +22,10 @@ _NOWHERE = Path("/nowhere/at/all")
 _LISTS = sorted((_HERE / "side-effects").glob("*.txt"))
 
 _LEARNER = json.dumps({"peerURLs": ["http://10.0.0.4:2380"], "isLearner": True})
-_NAMES = {"10.0.0.4": "the replacement", "i-4": "the replacement", "4": "the replacement"}
+_NAMES = {
+    **dict.fromkeys(("10.0.0.4", "i-4", "4"), "the replacement"),
+    "127.0.0.1": "the server",
+}
 _ADD = "add the replacement as a learner"
 
 
@@ -169,8 +172,8 @@ UNKNOWN = {
     "another update of the table": lambda url: _update_item(url, "state#other"),
     "another deletion from the table": lambda url: _delete_item(url, "state#other"),
     "a change of etcd": lambda url: _etcd(url, "/v3/kv/put"),
-    "an alarm that is disarmed": lambda url: _etcd(
-        url, "/v3/maintenance/alarm", '{"action": "DEACTIVATE"}'
+    "an alarm that is raised": lambda url: _etcd(
+        url, "/v3/maintenance/alarm", '{"action": "ACTIVATE"}'
     ),
     "a request by another library": lambda url: urllib.request.urlopen(url).close(),
     "a connection": lambda url: socket.create_connection(
@@ -224,6 +227,16 @@ def _put_preparation(url):
     _client("dynamodb", url).put_item(TableName="t", Item={**key, "state": {"S": "running"}})
 
 
+def _update_seed(url, *names):
+    _client("dynamodb", url).update_item(
+        TableName="t",
+        Key={"pk": {"S": "cluster#c"}, "sk": {"S": "state#seed"}},
+        ExpressionAttributeValues={name: {"S": "v"} for name in names},
+    )
+
+
+_DISARM = json.dumps({"action": "DEACTIVATE", "alarm": "NOSPACE", "memberID": "4"})
+
 EFFECTS = {
     _ADD: lambda url: _etcd(url, "/v3/cluster/member/add", _LEARNER),
     "record the member of the replacement": lambda url: _put_item(url, "state#member#i-4"),
@@ -255,6 +268,15 @@ EFFECTS = {
     ),
     "record the override": lambda url: _put_item(url, "state#override"),
     "forget the override": lambda url: _delete_item(url, "state#override"),
+    "compact the revisions": lambda url: _etcd(url, "/v3/kv/compaction"),
+    "defragment the member of the server": lambda url: _etcd(url, "/v3/maintenance/defragment"),
+    "disarm the alarm NOSPACE of the replacement": lambda url: _etcd(
+        url, "/v3/maintenance/alarm", _DISARM
+    ),
+    "record the order to recover": lambda url: _update_seed(url, ":next", ":snapshot", ":cluster"),
+    "take the order to recover back": lambda url: _update_seed(url, ":next", ":cluster"),
+    "record the cluster id": lambda url: _update_seed(url, ":instance", ":cluster"),
+    "record the seed": lambda url: _update_seed(url, ":instance"),
     "hand over the join configuration of the replacement": lambda url: _client(
         "ssm", url
     ).put_parameter(Name="/quorate/c/i-4", Value="v"),
@@ -286,7 +308,7 @@ def test_the_process_dies_before_a_side_effect_or_before_its_answer(
 
 
 def test_no_side_effect_is_numbered_twice():
-    assert len(_LISTS) == 12
+    assert len(_LISTS) == 13
     for path in _LISTS:
         listed = path.read_text(encoding="utf-8").splitlines()
         assert len(set(listed)) == len(listed), path.name

@@ -126,6 +126,18 @@ describe('a database that has reached its quota', () => {
     expect(done.at(-1)).toBe(leader);
     expect((await withGateway((gateway) => gateway.status())).leader).not.toBe(leader);
   });
+
+  test('an order to disarm that finds it done is in the journal too', async () => {
+    // As it is given again by whoever has got no answer, since the function died on the way.
+    const { exitCode, stdout } = await defragment('--disarm');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/Alarms NOSPACE that were disarmed: 0\.\n$/);
+    await deployment.autoScaling.waitUntil('the journal has it', () =>
+      deployment.journal.records.some(
+        ({ action, outcome }) => action.startsWith('Disarm') && outcome.startsWith('already done'),
+      ),
+    );
+  });
 });
 
 describe('nothing is defragmented', () => {
