@@ -32,6 +32,9 @@ export interface DemoTls {
   readonly secret: Readonly<Record<string, string>>;
 }
 
+/** Snapshots in a bucket that is there. */
+type SnapshotsInBucket = Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
+
 /** What differs between the stacks of the demo and of the tests. */
 export interface DemoStackProps {
   readonly clusterName: string;
@@ -54,7 +57,7 @@ export interface DemoStackProps {
   /** Further environment variables of the function. */
   readonly environment?: Record<string, string>;
   /** The bucket for snapshots, and when they are taken; none by default. */
-  readonly snapshots?: Omit<EtcdSnapshots, 'bucket'> & { readonly bucketName: string };
+  readonly snapshots?: SnapshotsInBucket;
   /** How members leave; as the construct has it by default. */
   readonly removal?: EtcdRemoval;
   /**
@@ -123,10 +126,7 @@ export class DemoStack extends Stack {
       join: props.ownJoin && EtcdJoin.managedByInstance(),
       beforeRemoval: props.beforeRemoval?.(this),
       removal: props.removal,
-      snapshots: props.snapshots && {
-        ...props.snapshots,
-        bucket: Bucket.fromBucketName(this, 'Snapshots', props.snapshots.bucketName),
-      },
+      snapshots: props.snapshots && this.snapshots(props.snapshots),
     });
     // Its endpoints, and the agents of its instances, are on this machine.
     for (const id of ['noWayToAws', 'noSsmAgent']) {
@@ -142,6 +142,10 @@ export class DemoStack extends Stack {
           tlsFiles: props.tls?.files,
         })),
     );
+  }
+
+  private snapshots({ bucketName, ...others }: SnapshotsInBucket): EtcdSnapshots {
+    return { ...others, bucket: Bucket.fromBucketName(this, 'Snapshots', bucketName) };
   }
 
   /** A secret whose value is in the template, which no real one should be: this one stays here. */

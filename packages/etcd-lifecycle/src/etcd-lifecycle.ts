@@ -199,7 +199,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    * until the function has handed over a place in the cluster.
    *
    * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; if an
-   * option is not one of those that there are; or if the instances join by their own means.
+   * option is misspelt; or if the instances join by their own means.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
     guardBootstrapNames(this, options);

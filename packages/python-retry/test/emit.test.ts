@@ -348,7 +348,7 @@ test('writePythonRetry refuses an option that nobody knows, before it writes any
   const target = join(directory, 'misspelt');
   const options = { modulName: 'resilience' } as WritePythonRetryOptions;
   expect(() => writePythonRetry(target, options)).toThrow(
-    /^unknown option modulName \(did you mean moduleName\?\); the options are .*compact, moduleName$/,
+    /^unknown option modulName; the options are .*compact, moduleName$/,
   );
   expect(existsSync(target)).toBe(false);
 });
@@ -449,10 +449,7 @@ test('survives bundling: the bundle needs neither files nor packages', () => {
 
 test.each<[options: Record<string, unknown>, message: RegExp]>([
   [{ features: ['retries'] }, /unknown feature retries; the features are breaker, /],
-  [
-    { features: ['asnyc', 7] },
-    /unknown feature asnyc \(did you mean async\?\), 7; the features are /,
-  ],
+  [{ features: ['asnyc', 7] }, /unknown feature asnyc, 7; the features are /],
   [{ features: 'everything' }, /features must be 'all' or a list of names/],
   [{ minPython: '3.9' }, /minPython must be one of 3\.10, .*, not 3\.9/],
   [{ docstrings: 'no' }, /docstrings must be a boolean/],
@@ -461,7 +458,7 @@ test.each<[options: Record<string, unknown>, message: RegExp]>([
   [{ standalone: false, types: true }, /a fragment has no annotations/],
   [
     { minPyhton: '3.12', quick: undefined },
-    /^unknown option minPyhton \(did you mean minPython\?\), quick; the options are features, minPython, docstrings, types, standalone, compact$/,
+    /^unknown option minPyhton, quick; the options are features, minPython, docstrings, types, standalone, compact$/,
   ],
   [{ constructor: true }, /^unknown option constructor; /],
   [{ moduleName: 'resilience' }, /^unknown option moduleName; /],

@@ -8,7 +8,7 @@ import type { EtcdMembers } from '../../etcd-members';
 import type { EtcdPorts } from '../../etcd-ports';
 import type { EtcdRemoval } from '../../etcd-removal';
 import type { EtcdSnapshots } from '../../etcd-snapshots';
-import { refuse } from '../findings';
+import { refuse, warn } from '../findings';
 import { nearName } from '../near-name';
 
 /**
@@ -98,7 +98,11 @@ const TLS_FILES: NamesOf<BootstrapTlsFiles> = {
   keyFile: true,
 };
 
-/** Names that JavaScript lets one misspell, so that the default would be taken without a word. */
+/**
+ * Names that JavaScript lets one misspell, so that the default would be taken without a word. A name
+ * that is near a known one is refused. Any other only gets a warning: TypeScript, too, takes an object
+ * with more in it than is asked for, such as the props of a stack that hands its own on.
+ */
 export function guardNames(scope: IConstruct, props: EtcdLifecycleProps): void {
   guardNamesOf(scope, '', props, PROPS);
   guardNamesOf(scope, 'members.', props.members, MEMBERS);
@@ -123,14 +127,12 @@ function guardNamesOf(
   names: Readonly<Record<string, true>>,
 ): void {
   const known = Object.keys(names);
-  for (const name of Object.keys(given ?? {})) {
-    if (!known.includes(name)) {
-      const near = nearName(name, known);
-      refuse(
-        scope,
-        `${prefix}${name} is unknown${near === undefined ? '' : ` (did you mean ${prefix}${near}?)`}; ` +
-          `known are ${known.map((one) => prefix + one).join(', ')}`,
-      );
+  const told = `known are ${known.map((one) => prefix + one).join(', ')}`;
+  for (const name of Object.keys(given ?? {}).filter((one) => !known.includes(one))) {
+    const near = nearName(name, known);
+    if (near !== undefined) {
+      refuse(scope, `${prefix}${name} is unknown (did you mean ${prefix}${near}?); ${told}`);
     }
+    warn(scope, 'unknownProp', `${prefix}${name} is unknown and has no effect; ${told}`);
   }
 }
