@@ -37,6 +37,7 @@ import { guardCapacity } from './private/guards/capacity';
 import { guardGroup, guardLaunch } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
 import { guardInputs } from './private/guards/inputs';
+import { guardBootstrapKinds, guardKinds } from './private/guards/kinds';
 import { guardBootstrapNames, guardNames } from './private/guards/names';
 import { guardAdmission, guardEndpoints, guardPublicSubnets } from './private/guards/network';
 import { guardPurchase } from './private/guards/purchase';
@@ -104,6 +105,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   constructor(scope: Construct, id: string, props: EtcdLifecycleProps) {
     super(scope, id);
     guardNames(this, props);
+    guardKinds(this, props);
     const settings = settle(props);
     this.settings = settings;
     this.clusterName = settings.clusterName;
@@ -199,10 +201,11 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
    * until the function has handed over a place in the cluster.
    *
    * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; if an
-   * option is misspelt; or if the instances join by their own means.
+   * option is misspelt, or of another kind; or if the instances join by their own means.
    */
   public bootstrapCommands(options: BootstrapOptions = {}): string[] {
     guardBootstrapNames(this, options);
+    guardBootstrapKinds(this, options);
     const { tls, clientPort, peerPort, join } = this.settings;
     if (join.managedByInstance) {
       refuse(
