@@ -11,11 +11,15 @@ import {
   type WarmPoolOptions,
 } from 'aws-cdk-lib/aws-autoscaling';
 import {
+  CfnRoute,
+  CfnVPNGatewayRoutePropagation,
   GatewayVpcEndpointAwsService,
   InstanceType,
   InterfaceVpcEndpointAwsService,
   LaunchTemplate,
   MachineImage,
+  type PrivateSubnet,
+  RouterType,
   SecurityGroup,
   SubnetType,
   UserData,
@@ -430,6 +434,59 @@ describe('public subnets', () => {
   });
 });
 
+describe('private subnets of a network without NAT gateways', () => {
+  function withoutNat() {
+    const stack = new ClusterStack();
+    const vpc = new Vpc(stack, 'Closed', {
+      natGateways: 0,
+      maxAzs: 2,
+      subnetConfiguration: [{ name: 'etcd', subnetType: SubnetType.PRIVATE_WITH_EGRESS }],
+    });
+    stack.addLifecycle({ vpc });
+    return { stack, subnets: vpc.privateSubnets as PrivateSubnet[] };
+  }
+
+  const WARNED = [
+    expect.stringMatching(/subnets of Stack\/Closed without a way out.*:noWayToAws\]$/),
+  ];
+
+  test('are no way out', () => {
+    expect(warnings(withoutNat().stack)).toEqual(WARNED);
+  });
+
+  const routed: [string, (stack: ClusterStack, subnet: PrivateSubnet) => unknown][] = [
+    [
+      'a route that the subnet is given',
+      (_stack, subnet) =>
+        subnet.addRoute('Out', { routerType: RouterType.TRANSIT_GATEWAY, routerId: 'tgw-1' }),
+    ],
+    [
+      'a route of its table',
+      (stack, { node, routeTable: { routeTableId } }) =>
+        new CfnRoute(stack, `Out${node.id}`, { routeTableId, transitGatewayId: 'tgw-1' }),
+    ],
+    [
+      'routes that a VPN tells its table',
+      (stack, { node, routeTable: { routeTableId } }) =>
+        new CfnVPNGatewayRoutePropagation(stack, `Out${node.id}`, {
+          routeTableIds: [routeTableId],
+          vpnGatewayId: 'vgw-1',
+        }),
+    ],
+  ];
+  test.each(routed)('may have one by %s, which each of them needs', (_title, route) => {
+    const { stack, subnets } = withoutNat();
+    route(stack, subnets[0] as PrivateSubnet);
+    const before = warnings(stack);
+    const complete = withoutNat();
+    for (const subnet of complete.subnets) {
+      route(complete.stack, subnet);
+    }
+    expect(before).toEqual(WARNED);
+    expect(warnings(complete.stack)).toEqual([]);
+  });
+});
+
 describe('isolated subnets', () => {
   function isolated(props: Partial<EtcdLifecycleProps> = {}) {
     const stack = new ClusterStack();
@@ -448,8 +505,8 @@ describe('isolated subnets', () => {
   test('without endpoints are warned of, with all that the function needs', () => {
     const { stack } = isolated();
     expect(warnings(stack)).toEqual([
-      'the function runs in isolated subnets of Stack/Isolated, and the app has no VPC endpoint ' +
-        'there for autoscaling, dynamodb, ec2, secretsmanager, sqs, ssm: add them with ' +
+      'the function runs in subnets of Stack/Isolated without a way out, and the app has no VPC ' +
+        'endpoint there for autoscaling, dynamodb, ec2, secretsmanager, sqs, ssm: add them with ' +
         'vpc.addInterfaceEndpoint() (addGatewayEndpoint() for dynamodb and s3), or choose subnets ' +
         'with a way out by vpcSubnets [ack: @quorate/etcd-lifecycle:noWayToAws]',
     ]);

@@ -1,8 +1,12 @@
 import { Stack, Token } from 'aws-cdk-lib';
 import {
+  CfnRoute,
   CfnSecurityGroupIngress,
+  CfnSubnet,
   CfnVPCEndpoint,
+  CfnVPNGatewayRoutePropagation,
   type ISecurityGroup,
+  type ISubnet,
   type IVpc,
 } from 'aws-cdk-lib/aws-ec2';
 import type { IConstruct } from 'constructs';
@@ -65,8 +69,8 @@ export function guardEndpoints(scope: IConstruct, settings: Settings): void {
     return;
   }
   const isolated = new Set(vpc.isolatedSubnets.map(({ subnetId }) => subnetId));
-  const { subnetIds } = vpc.selectSubnets(vpcSubnets);
-  if (!subnetIds.some((id) => isolated.has(id))) {
+  const { subnets } = vpc.selectSubnets(vpcSubnets);
+  if (!subnets.some((one) => isolated.has(one.subnetId) || lacksRoutes(scope, vpc, one))) {
     return;
   }
   const there = endpointsOf(scope, vpc);
@@ -77,11 +81,31 @@ export function guardEndpoints(scope: IConstruct, settings: Settings): void {
     warn(
       scope,
       'noWayToAws',
-      `the function runs in isolated subnets of ${vpc.node.path}, and the app has no VPC endpoint ` +
+      `the function runs in subnets of ${vpc.node.path} without a way out, and the app has no VPC endpoint ` +
         `there for ${missing.join(', ')}: add them with vpc.addInterfaceEndpoint() ` +
         '(addGatewayEndpoint() for dynamodb and s3), or choose subnets with a way out by vpcSubnets',
     );
   }
+}
+
+/**
+ * Whether nothing leaves a subnet that is part of the app, whatever it is called: its network may have
+ * been made without NAT gateways.
+ */
+function lacksRoutes(scope: IConstruct, vpc: IVpc, subnet: ISubnet): boolean {
+  if (
+    !(subnet.node.defaultChild instanceof CfnSubnet) ||
+    subnet.node.children.some((one) => one instanceof CfnRoute)
+  ) {
+    return false;
+  }
+  const { routeTableId } = subnet.routeTable;
+  return !constructsAround(scope, vpc).some(
+    (one) =>
+      (one instanceof CfnRoute && sameValue(one, one.routeTableId, routeTableId)) ||
+      (one instanceof CfnVPNGatewayRoutePropagation &&
+        one.routeTableIds.some((id) => sameValue(one, id, routeTableId))),
+  );
 }
 
 /** The services that the function calls, as they are named in the names of their endpoints. */
@@ -100,12 +124,15 @@ export function servicesOf({ tls, auth, snapshots, join, beforeRemoval }: Settin
 
 /** The service names of the network's endpoints that are part of the app. */
 function endpointsOf(scope: IConstruct, vpc: IVpc): string[] {
-  const stacks = new Set([Stack.of(vpc), Stack.of(scope)]);
-  return [...stacks]
-    .flatMap((stack) => stack.node.findAll())
+  return constructsAround(scope, vpc)
     .filter((one) => one instanceof CfnVPCEndpoint)
     .filter((endpoint) => sameValue(endpoint, endpoint.vpcId, vpc.vpcId))
     .map((endpoint) => lastPartOf(Stack.of(endpoint).resolve(endpoint.serviceName)));
+}
+
+/** All of the stacks of the network and of the construct. */
+function constructsAround(scope: IConstruct, vpc: IVpc): IConstruct[] {
+  return [...new Set([Stack.of(vpc), Stack.of(scope)])].flatMap(({ node }) => node.findAll());
 }
 
 function sameValue(scope: IConstruct, one: string | undefined, other: string): boolean {
