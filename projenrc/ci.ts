@@ -26,7 +26,7 @@ const LONG_SUITES = [
  * Adds the script that checks everything, and the workflows: one runs it, one runs each night what takes
  * still longer, and one publishes.
  */
-export function addCi(workspace: Project): void {
+export function addCi(workspace: Project, setup: string): void {
   const script = new TextFile(workspace, '.ci/run', { executable: true, readonly: false });
   for (const line of [
     '#!/usr/bin/env bash',
@@ -108,6 +108,9 @@ export function addCi(workspace: Project): void {
           // Its npm can publish by the identity of this workflow: no token of npm is kept anywhere.
           setupNode('24'),
           ...TOOLS,
+          // Before npx runs anything, which would take the newest projen where none is installed: a job
+          // that may publish runs what the lock file pins.
+          { run: setup },
           { run: 'npx projen build' },
           {
             run: [

@@ -113,7 +113,7 @@ export class Workspace extends javascript.NodeProject {
     this.addCrashTests();
     this.addBenchmarks();
     addPublishing(this, SETUP);
-    addCi(this);
+    addCi(this, SETUP);
   }
 
   /** Takes a package into the workspace; called by the package itself. */
