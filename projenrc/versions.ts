@@ -6,7 +6,7 @@ export const VERSIONS = {
   apiExtractor: '7.60.1',
   attw: '0.18.5',
   awsCdkLib: '2.276.0',
-  awsCdkLibFloor: '2.262.0',
+  awsCdkLibFloor: '2.271.0',
   awsSdk: '^3.1000.0',
   // Newer releases, like those of swc, lack platform binaries in some registries.
   biome: '2.5.15',

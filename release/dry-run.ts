@@ -8,7 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCommand } from './command';
 import { copyExample, exampleNames } from './example';
@@ -20,7 +20,8 @@ const USAGE = `Usage: npx projen release:dry-run [-- OPTIONS]
 
 Releases what is committed to a registry on this machine, as the release workflow does to the real
 one, in a clone: all packages first, then, after a new feature of one package, what that changes. Then
-it installs the packages from that registry into empty folders and synthesizes the examples there.
+it installs the packages from that registry into empty folders and synthesizes the examples there, one
+with the oldest CDK as well.
 Nothing is pushed, and the workspace stays as it is. What is not ours comes from the registry that npm
 is configured for, or from npm's cache.
 
@@ -36,6 +37,8 @@ const SCOPE = '@quorate';
 /** The package that gets a feature, and those that are released again then, with the new version. */
 const CHANGED = '@quorate/python-retry';
 const DEPENDENT = '@quorate/etcd-lifecycle';
+/** The example that is tried with the oldest CDK, too: the one with most of the construct. */
+const OLDEST_EXAMPLE = 'mtls-cluster';
 const INTERRUPTED = 130;
 
 interface Options {
@@ -90,6 +93,7 @@ class DryRun {
     for (const name of exampleNames()) {
       await this.synthesizeExample(name, second);
     }
+    await this.synthesizeWithOldest();
     await this.loadHarness();
   }
 
@@ -191,11 +195,43 @@ class DryRun {
         check(version === versions.get(dependency), `${name} installed ${dependency} ${version}`);
       }
     }
+    await this.synthesize(project);
+  }
+
+  /** The oldest CDK that the construct says it works with, as npm takes the newest by itself. */
+  private async synthesizeWithOldest(): Promise<void> {
+    const project = join(this.directory, 'examples', 'oldest');
+    copyExample(OLDEST_EXAMPLE, project);
+    const { peerDependencies = {} } = readManifest(
+      join(this.clone.root, DEPENDENT.replace(SCOPE, 'packages')),
+    );
+    const oldest = Object.entries(peerDependencies).map(([name, range]) => {
+      return [name, range.replace('^', '')] as const;
+    });
+    const told = oldest.map((one) => one.join(' ')).join(' and ');
+    say(`Installing and synthesizing examples/${OLDEST_EXAMPLE} with ${told}`);
+    const manifest = readManifest(project);
+    writeFileSync(
+      join(project, 'package.json'),
+      JSON.stringify({
+        ...manifest,
+        dependencies: { ...manifest.dependencies, ...Object.fromEntries(oldest) },
+      }),
+    );
+    await this.install(project);
+    for (const [name, version] of oldest) {
+      const installed = readManifest(join(project, 'node_modules', name)).version;
+      check(installed === version, `of ${name}, ${installed} was installed`);
+    }
+    await this.synthesize(project);
+  }
+
+  private async synthesize(project: string): Promise<void> {
     await this.inProject(project, 'npm', ['run', 'synth']);
     const made = readdirSync(join(project, 'cdk.out'));
     check(
       made.some((file) => file.endsWith('.template.json')),
-      `examples/${name} made no template: ${made.join(', ')}`,
+      `${basename(project)} made no template: ${made.join(', ')}`,
     );
   }
 

@@ -214,7 +214,7 @@ describe('removal', () => {
     try {
       expect(() => new ClusterStack().addLifecycle({ removal: { atDeadline: RETAIN } })).toThrow(
         'Stack/EtcdLifecycle: removal.atDeadline is RETAIN, but this version of aws-cdk-lib does ' +
-          'not know the instanceLifecyclePolicy of a group: use 2.276.0 or newer, or choose HOLD',
+          'not know the instanceLifecyclePolicy of a group: use 2.271.0 or newer, or choose HOLD',
       );
     } finally {
       Object.defineProperty(CfnAutoScalingGroup.prototype, 'instanceLifecyclePolicy', known);

@@ -43,12 +43,12 @@ export function mayRetain({ autoScalingGroup, atDeadline }: Settings): boolean {
 }
 
 function retain(scope: IConstruct, group: CfnAutoScalingGroup): void {
-  // The oldest aws-cdk-lib that the package works with does not know it.
+  // One below the range of the package, which npm can be told to install, does not know it.
   if (!('instanceLifecyclePolicy' in CfnAutoScalingGroup.prototype)) {
     refuse(
       scope,
       'removal.atDeadline is RETAIN, but this version of aws-cdk-lib does not know the ' +
-        'instanceLifecyclePolicy of a group: use 2.276.0 or newer, or choose HOLD',
+        'instanceLifecyclePolicy of a group: use 2.271.0 or newer, or choose HOLD',
     );
   }
   group.instanceLifecyclePolicy ??= { retentionTriggers: { terminateHookAbandon: 'retain' } };
