@@ -17,14 +17,15 @@ export interface EtcdAlarms {
   readonly topic?: ITopic;
 
   /**
-   * How long a hook may hold an instance.
-   * @default - 15 minutes more than the longer one of both deadlines
+   * How long a hook may hold an instance; less than Auto Scaling lets it (see `heartbeatTimeout`).
+   * @default - 15 minutes more than the longer one of both deadlines; or half way from there to the
+   * longest wait, if that is less
    */
   readonly hookHeld?: Duration;
 
   /**
    * How long a learner may come no nearer to the leader.
-   * @default Duration.minutes(10)
+   * @default - 10 minutes, or half of `launchDeadline` if that is less
    */
   readonly learnerStalled?: Duration;
 

@@ -34,8 +34,8 @@ export interface EtcdLifecycleProps {
   readonly members?: EtcdMembers;
 
   /**
-   * The name of the cluster: letters, digits, `-`, `_` and `.`, at most 64 of them. It must be
-   * unique in the account and Region.
+   * The name of the cluster: letters, digits, `-`, `_` and `.`, at most 64 of them, of which the first
+   * is a letter or digit. It must be unique in the account and Region.
    */
   readonly clusterName: string;
 

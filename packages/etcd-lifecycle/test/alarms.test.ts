@@ -164,6 +164,18 @@ describe('the alarms', () => {
     expect(FunctionSlow?.Threshold).toBe(90_000);
   });
 
+  test('begin, by default, before what they tell of is given up', () => {
+    const { template } = synthesizeAll({
+      heartbeatTimeout: Duration.seconds(200),
+      removal: { deadline: Duration.seconds(19_500) },
+      launchDeadline: Duration.minutes(5),
+    });
+    const { HookHeld, LearnerStalled } = alarmsOf(template);
+    // Auto Scaling ends the wait after 20000 s.
+    expect(HookHeld?.Threshold).toBe(19_750);
+    expect(LearnerStalled?.Threshold).toBe(150);
+  });
+
   test('that nobody looks, and that no snapshot is there, are told by what is missing', () => {
     const missing = Object.entries(alarmsOf(all.template)).filter(
       ([, { TreatMissingData }]) => TreatMissingData === 'breaching',

@@ -941,6 +941,18 @@ describe('what cannot work is refused at synthesis', () => {
       { removal: { deadline: Duration.days(2) }, heartbeatTimeout: Duration.hours(2) },
       'Auto Scaling ends the wait after 172800 s',
     ],
+    [
+      'an alarm of a hook that Auto Scaling has ended before',
+      { alarms: { hookHeld: seconds(90_000) } },
+      'alarms.hookHeld is 90000 s, but with a heartbeatTimeout of 900 s Auto Scaling ends the wait',
+    ],
+    ...(['hookHeld', 'learnerStalled', 'snapshotAge'] as const).map(
+      (name): [string, Partial<EtcdLifecycleProps>, string] => [
+        `an alarm that is always on: ${name}`,
+        { alarms: { [name]: seconds(0) } },
+        `alarms.${name} is 0 s, so that the alarm would always be on`,
+      ],
+    ),
   ];
 
   test.each(refused)('%s', (_title, props, message) => {

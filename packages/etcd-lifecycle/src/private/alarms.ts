@@ -13,6 +13,7 @@ import { Construct } from 'constructs';
 import type { EtcdAlarmSet } from '../etcd-alarms';
 import type { EtcdMetrics } from '../etcd-metrics';
 import type { Settings } from './defaults';
+import { longestWait } from './guards/times';
 
 /** The share of its time that the function may take. */
 const NEAR_TIMEOUT = 0.9;
@@ -55,12 +56,15 @@ export function addAlarms(scope: Construct, watched: Watched, settings: Settings
     return made;
   };
 
-  const deadline = Math.max(
-    settings.launchDeadline.toSeconds(),
-    settings.replacementDeadline.toSeconds(),
-  );
-  const hookHeld = alarms.hookHeld ?? Duration.seconds(deadline + 900);
-  const learnerStalled = alarms.learnerStalled ?? Duration.minutes(10);
+  const launchDeadline = settings.launchDeadline.toSeconds();
+  const deadline = Math.max(launchDeadline, settings.replacementDeadline.toSeconds());
+  // Before Auto Scaling ends the wait, after which there is nothing left to be told of.
+  const end = longestWait(settings.heartbeatTimeout.toSeconds());
+  const hookHeld =
+    alarms.hookHeld ?? Duration.seconds(Math.min(deadline + 900, Math.ceil((deadline + end) / 2)));
+  // Before the learner is given up, and its time with it.
+  const learnerStalled =
+    alarms.learnerStalled ?? Duration.seconds(Math.min(600, Math.ceil(launchDeadline / 2)));
   const certificateEnds = alarms.certificateEnds ?? Duration.days(14);
   const oldest =
     alarms.snapshotAge?.toSeconds() ??

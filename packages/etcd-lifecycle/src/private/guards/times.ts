@@ -45,10 +45,17 @@ export function guardTimes(scope: IConstruct, settings: Settings): void {
         'each launch would be given up: make it at least 60 s',
     );
   }
+  const { hookHeld, learnerStalled, snapshotAge } = settings.alarms ?? {};
+  for (const [name, time] of Object.entries({ hookHeld, learnerStalled, snapshotAge })) {
+    if (time?.toSeconds() === 0) {
+      refuse(scope, `alarms.${name} is 0 s, so that the alarm would always be on: make it longer`);
+    }
+  }
   const longest = longestWait(heartbeat);
   for (const [name, deadline] of Object.entries({
     'removal.deadline': settings.replacementDeadline.toSeconds(),
     launchDeadline: launch,
+    'alarms.hookHeld': hookHeld?.toSeconds() ?? 0,
   })) {
     if (deadline >= longest) {
       refuse(
