@@ -293,6 +293,9 @@ export class CrashCluster {
       event,
       newcomer: this.newcomer,
       names: Object.fromEntries([...this.names, ...this.memberIds, ...this.addresses]),
+      hanging: this.instances()
+        .filter((one) => this.paused.has(one.instanceId))
+        .map((one) => one.privateIpAddress),
       crash: this.crash,
       environment: {
         QUORATE_CLUSTER: this.name,
@@ -606,9 +609,9 @@ export class CrashCluster {
   }
 
   /** Lets an instance hang until it is terminated. */
-  pause(instance: LocalInstance): void {
+  async pause(instance: LocalInstance): Promise<void> {
     this.paused.add(instance.instanceId);
-    this.autoScaling.pauseInstance(instance.instanceId);
+    await this.autoScaling.pauseInstance(instance.instanceId);
   }
 
   /** Kills what is left of the cluster, and removes its files: each member takes 128 MB and more. */

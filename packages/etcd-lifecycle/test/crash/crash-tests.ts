@@ -36,12 +36,9 @@ export function testCrashes(name: string): void {
   });
 
   describe('it ends the same when the function is killed', () => {
-    test.each(crashPoints(scenario.name, scenario.every ?? 1))(
-      '$moment #$number: $point',
-      async (crash) => {
-        await stage.play(crash);
-      },
-    );
+    test.each(crashPoints(scenario.name))('$moment #$number: $point', async (crash) => {
+      await stage.play(crash);
+    });
   });
 }
 

@@ -29,6 +29,8 @@ export interface Invocation {
   readonly names: Readonly<Record<string, string>>;
   /** The part of whatever has no name yet. */
   readonly newcomer: string;
+  /** The addresses of members that hang, whose time-outs are not waited out. */
+  readonly hanging: readonly string[];
   readonly crash?: CrashPoint;
 }
 

@@ -2,8 +2,8 @@
 
 Each line of standard input asks for one invocation; each line of standard output says how it ended:
 
-    {"event": ..., "environment": {...}, "names": {...}, "newcomer": ..., "context": ...,
-     "point": ..., "moment": ...}
+    {"event": ..., "environment": {...}, "names": {...}, "newcomer": ..., "hanging": [...],
+     "context": ..., "point": ..., "moment": ...}
     {"ended": "returned" | "raised" | "killed", "records": [...]}
 
 The last record is what the function answered, or its error, unless it was killed.
@@ -23,9 +23,29 @@ import traceback
 import uuid
 
 import side_effects
-from etcd_lifecycle import aws, handler, plan
+from etcd_lifecycle import aws, handler, plan, wiring
+from etcd_lifecycle.etcd import EtcdEndpoint, EtcdEndpoints, Timeouts
+from etcd_lifecycle.etcd_gateway import SOCKET_MARGIN
 
 _TIME_LIMIT_MS = 60_000
+
+_SOON = 0.05 - SOCKET_MARGIN
+"""The socket waits `SOCKET_MARGIN` longer: 0.05 s. What etcd itself is told is not read where it hangs."""
+
+
+class _Endpoints(EtcdEndpoints):
+    """Soon gives a member up that is known to hang: it does not answer, however long one waits.
+
+    All others have the time-outs of the function, lest a busy machine make them seem to hang.
+    """
+
+    hanging = frozenset()
+
+    def at(self, address):
+        if address not in self.hanging:
+            return super().at(address)
+        timeouts = Timeouts(status=_SOON, starting=_SOON)
+        return self._known.setdefault(address, EtcdEndpoint(address, timeouts=timeouts))
 
 
 class _Context:
@@ -38,6 +58,7 @@ class _Context:
 def _invoke(request, pipe):
     """Run one invocation in this process. Returns the exit status."""
     os.environ.update(request["environment"])
+    _Endpoints.hanging = frozenset(request["hanging"])
     side_effects.watch(side_effects.Recorder(request, pipe))
     context = _Context()
     context.aws_request_id = str(uuid.uuid4())
@@ -75,6 +96,7 @@ def main():
     """Serve invocations, one after the other."""
     # Members start between the runs, so that a run need not wait for one: see crash-cluster.ts.
     plan.STARTING_SECONDS = 0
+    wiring.EtcdEndpoints = _Endpoints
     # Clients that nobody uses: what botocore reads for them is kept in its session.
     idle = aws.clients()
     for client in (idle.autoscaling, idle.dynamodb, idle.ec2, idle.s3, idle.sqs, idle.ssm):

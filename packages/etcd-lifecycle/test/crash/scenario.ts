@@ -14,12 +14,6 @@ export interface Scenario {
   /** How many are after it. */
   readonly to: number;
 
-  /**
-   * Of how many points one is tried.
-   * @default 1
-   */
-  readonly every?: number;
-
   /** Says who is who. Nothing has happened yet. */
   prepare(cluster: CrashCluster): Promise<void>;
 

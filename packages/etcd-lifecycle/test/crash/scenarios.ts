@@ -79,8 +79,8 @@ const deadMember: Scenario = {
 
 /** A learner that stalls: it is given up, its launch is rolled back, and the next instance joins. */
 function learnerStalls(
-  props: Pick<Scenario, 'name' | 'baseAddress' | 'every'> & {
-    stall(cluster: CrashCluster, learner: LocalInstance): void;
+  props: Pick<Scenario, 'name' | 'baseAddress'> & {
+    stall(cluster: CrashCluster, learner: LocalInstance): void | Promise<void>;
   },
 ): Scenario {
   return {
@@ -97,7 +97,7 @@ function learnerStalls(
       await cluster.passUntil('the learner has started', async () => {
         return (await cluster.status(player(cluster, STALLED)))?.leader !== undefined;
       });
-      props.stall(cluster, player(cluster, STALLED));
+      await props.stall(cluster, player(cluster, STALLED));
       // A deadline that is short for everybody would be over for its replacement too on a busy machine.
       await cluster.haveWaitedForADay(player(cluster, STALLED));
       await cluster.passUntil(
@@ -115,11 +115,9 @@ const deadLearner = learnerStalls({
   stall: (cluster, learner) => cluster.autoScaling.killInstanceProcesses(learner.instanceId),
 });
 
-/** Each look at a member that hangs takes 2 s, so that only some of the points are tried. */
 const hungLearner = learnerStalls({
   name: 'hung-learner',
   baseAddress: '127.0.65.2',
-  every: 6,
   stall: (cluster, learner) => cluster.pause(learner),
 });
 
@@ -148,8 +146,6 @@ const handOver: Scenario = {
   baseAddress: '127.0.70.2',
   from: 2,
   to: 1,
-  // Half of the points from before, and the others from after.
-  every: 2,
   async prepare(cluster) {
     await cluster.handOverByFunction();
     await cluster.lead(at(cluster, 1));

@@ -33,16 +33,14 @@ export function writeSideEffects(scenario: string, effects: readonly string[]): 
  * The points at which the function is killed in a scenario: before and after each side effect.
  *
  * `QUORATE_CRASH_SAMPLE=<n>` or `<n>:<seed>` takes one of n points, and others for another seed.
- *
- * @param every - Of how many points one is taken in any case.
  */
-export function crashPoints(scenario: string, every: number): NumberedPoint[] {
+export function crashPoints(scenario: string): NumberedPoint[] {
   // One moment after the other: taking one of n then takes from both, whatever n is.
   const points = MOMENTS.flatMap((moment) =>
     listedSideEffects(scenario).map((point, index) => ({ number: index + 1, point, moment })),
   );
   const { n, seed } = sample();
-  return points.filter((_, index) => (index + seed) % (n * every) === 0);
+  return points.filter((_, index) => (index + seed) % n === 0);
 }
 
 function sample(): { readonly n: number; readonly seed: number } {
