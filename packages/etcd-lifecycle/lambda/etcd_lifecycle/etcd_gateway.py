@@ -291,8 +291,8 @@ class Gateway:
             )
 
     @property
-    def _has_certificate(self) -> bool:
-        return self._tls is not None and self._tls.certificate_pem is not None
+    def _certificate_pem(self) -> str | None:
+        return self._tls.certificate_pem if self._tls else None
 
     def _connect(self, silence: float) -> http.client.HTTPConnection:
         """Connect; from then on, so many seconds without a byte are a time-out."""
@@ -308,7 +308,7 @@ class Gateway:
             connection.connect()
         except ssl.SSLError as error:
             connection.close()
-            raise tls_problem(error, self.address, certificate=self._has_certificate) from error
+            raise tls_problem(error, self.address, self._certificate_pem) from error
         except TimeoutError as error:
             connection.close()
             raise Unreachable(
@@ -329,7 +329,7 @@ class Gateway:
         if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
             # With TLS 1.3 the server judges the client's certificate after the handshake, but
             # before it reads a request.
-            return tls_problem(error, self.address, certificate=self._has_certificate)
+            return tls_problem(error, self.address, self._certificate_pem)
         if changes:
             return OutcomeUnknown(
                 None, f"sent, but not answered ({_told(error)}): it may still apply", self.address

@@ -7,9 +7,11 @@ import functools
 import os
 import ssl
 import tempfile
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from .certificate import earliest_end, is_for_clients
 from .etcd_errors import TlsProblem
 
 if TYPE_CHECKING:
@@ -88,8 +90,14 @@ def ssl_context(tls: TlsMaterial) -> ssl.SSLContext:
     return context
 
 
-def tls_problem(error: ssl.SSLError, endpoint: str, *, certificate: bool) -> TlsProblem:
-    """Name the likely cause of a failed handshake."""
+def tls_problem(error: ssl.SSLError, endpoint: str, certificate_pem: str | None) -> TlsProblem:
+    """Name the likely cause of a failed handshake.
+
+    Args:
+        error: How it failed.
+        endpoint: With whom.
+        certificate_pem: The client's certificate; None if it has none.
+    """
     reason = (error.reason or "").replace("_", " ").lower()
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _X509_HOSTNAME_MISMATCH:
@@ -101,17 +109,29 @@ def tls_problem(error: ssl.SSLError, endpoint: str, *, certificate: bool) -> Tls
         return TlsProblem(None, f"{cause} ({error.verify_message})", endpoint)
     if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
         cause = "the server does not speak TLS on this port: it was started with an http:// URL"
-    elif "certificate required" in reason or not certificate:
+    elif "certificate required" in reason or certificate_pem is None:
         cause = "the server asks for a client certificate, and none was given"
     elif "expired" in reason:
         cause = "the client certificate has expired"
     elif "unknown ca" in reason:
         cause = "the server does not trust the authority (CA) of the client certificate"
     elif "bad certificate" in reason or "unsupported certificate" in reason:
-        cause = (
-            "the server refuses the client certificate: check that its authority is the server's "
-            "--trusted-ca-file, its dates, and its extended key usage clientAuth"
-        )
+        cause = _why_refused(certificate_pem)
     else:
         cause = "the TLS handshake failed"
     return TlsProblem(None, f"{cause} ({reason or error})", endpoint)
+
+
+def _why_refused(certificate_pem: str) -> str:
+    """Why a server refuses a certificate without saying what is wrong with it.
+
+    Servers made with an older Go say that of every reason, and newer ones of a wrong usage.
+    """
+    if earliest_end(certificate_pem) <= time.time():
+        return "the client certificate has expired"
+    if not is_for_clients(certificate_pem):
+        return "the client certificate lacks the extended key usage clientAuth: issue it with that"
+    return (
+        "the server refuses the client certificate, which is for clients and has not expired: check "
+        "that its authority is the server's --trusted-ca-file, and that no --client-crl-file has it"
+    )

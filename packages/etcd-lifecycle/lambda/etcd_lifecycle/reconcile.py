@@ -232,8 +232,12 @@ class Reconciler:
         seconds_left: Callable[[], float],
     ) -> Outcome | None:
         """Carry the decision out; None when a second look says otherwise."""
-        if isinstance(decision.action, RemoveMember) and not self._confirmed(decision):
-            return None
+        if isinstance(decision.action, RemoveMember):
+            if not self._confirmed(decision):
+                return None
+            # Where services are slow, that look takes longer than the lease holds.
+            if not lease.renew():
+                raise _LeaseLostError
         if isinstance(decision.action, TakeSnapshot):
             outcome = self._take(decision.action, view, lease, seconds_left)
         elif isinstance(decision.action, PrepareRemoval):

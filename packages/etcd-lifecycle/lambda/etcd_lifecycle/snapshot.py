@@ -123,7 +123,7 @@ class Snapshots:
             action: Tells whom to ask for it.
             view: The view that it was decided on.
             seconds_left: How long the run may still take.
-            keep_alive: Is called every few seconds; what it raises ends the upload.
+            keep_alive: Is called after each piece; what it raises ends the upload.
 
         Returns:
             What became of it; if it failed, this is recorded, and the plan says what follows.
@@ -165,16 +165,16 @@ class Snapshots:
             },
         )
 
-        def go_on(*, sent: bool) -> None:
-            if sent:
-                keep_alive()
+        def go_on() -> None:
+            keep_alive()
             if seconds_left() < RESERVE_SECONDS:
                 raise SnapshotError(_too_slow(upload.size, self._clock() - taken, member))
 
         try:
             with closing(endpoint.snapshot(max(seconds_left(), 1))) as chunks:
                 for blob in checked(chunks):
-                    go_on(sent=upload.write(blob))
+                    upload.write(blob)
+                    go_on()
             upload.complete()
         except BaseException:
             upload.abort()

@@ -55,11 +55,8 @@ class Upload:
         self._buffer = bytearray()
         self._parts: list[CompletedPartTypeDef] = []
 
-    def write(self, data: bytes) -> bool:
-        """Append data.
-
-        Returns:
-            Whether a part was sent, which may have taken a while.
+    def write(self, data: bytes) -> None:
+        """Append data; once that makes a part, it is sent, which may take a while.
 
         Raises:
             CircuitOpenError: The breaker refused the call.
@@ -67,11 +64,9 @@ class Upload:
         """
         self._buffer += data
         self.size += len(data)
-        if len(self._buffer) < PART_BYTES:
-            return False
-        self._send(bytes(self._buffer[:PART_BYTES]))
-        del self._buffer[:PART_BYTES]
-        return True
+        if len(self._buffer) >= PART_BYTES:
+            self._send(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
 
     def complete(self) -> None:
         """Make the object of all that was written, which must not be nothing.

@@ -42,6 +42,8 @@ class Faults:
         down: Whether Auto Scaling answers nothing at all.
         beats_fail: Whether heartbeats fail although the group can be described.
         stale: Whether the group is described as it was some time ago.
+        overlap: Whether another run, which holds the lease too, does all it can between what a run saw
+            last and its first action, as when the machine of that one stood still meanwhile.
         outcome: What becomes of actions: ``done``, ``refused``, ``lost`` (not done, and unknown),
             ``unanswered`` (done, and unknown) or ``late`` (unknown, and done some actions later).
     """
@@ -49,6 +51,7 @@ class Faults:
     down: bool = False
     beats_fail: bool = False
     stale: bool = False
+    overlap: bool = False
     outcome: str = "done"
 
 
@@ -64,21 +67,28 @@ class Services:
         faults: What goes wrong.
         skew: By how much the clock of a run is wrong, in seconds.
         broken: What must never be, and was.
+        overlaps: How many runs were made in the midst of another one.
     """
 
     world: World
     faults: Faults = NO_FAULTS
     skew: float = 0.0
     broken: list[str] = field(default_factory=list)
+    overlaps: int = 0
     _described: GroupDescription | None = None
     _first_seen: dict[str, float] = field(default_factory=dict)
     _notices: dict[str, Notice] = field(default_factory=dict)
     _beaten: dict[str, float] = field(default_factory=dict)
     _late: list[Action] = field(default_factory=list)
     _left: float = RUN_SECONDS
+    _overlapped: bool = False
 
     def run(self, notices: dict[str, NoticeKind] | None = None) -> None:
         """One invocation; what it raises, Lambda would log, and the queue would deliver again."""
+        self._overlapped = False
+        self._run(notices)
+
+    def _run(self, notices: dict[str, NoticeKind] | None = None) -> None:
         self._left = RUN_SECONDS
         telemetry = Telemetry("main", stream=io.StringIO())
         reconciler = Reconciler(
@@ -152,6 +162,10 @@ class Services:
     # The actor
 
     def act(self, action: Action, seen: ClusterView) -> Outcome:
+        if self.faults.overlap and not self._overlapped:
+            self._overlapped = True
+            self.overlaps += 1
+            self._run()
         kind = self.faults.outcome
         for late in self._late:
             self._apply(late)

@@ -493,7 +493,16 @@ def test_a_removal_is_decided_a_second_time_on_a_fresh_look():
 
     assert scene.actions == [RemoveMember(member_id(3))]
     at = scene.log.index(RemoveMember(member_id(3)))
-    assert scene.log[at - 3 : at] == ["renew", "describe", "observe"]
+    assert scene.log[at - 4 : at] == ["renew", "describe", "observe", "renew"]
+
+
+def test_a_removal_is_left_when_the_lease_was_lost_during_the_fresh_look():
+    scene = Scene([REMOVES], ours=[True, True, False]).run()
+
+    assert scene.actions == []
+    assert scene.entries == []
+    assert scene.count("observe") == 2
+    assert any("lease was lost" in one for one in scene.messages)
 
 
 def test_a_removal_that_the_fresh_look_does_not_ask_for_is_left():

@@ -43,6 +43,7 @@ FAULTS = st.builds(
     down=st.booleans(),
     beats_fail=st.booleans(),
     stale=st.booleans(),
+    overlap=st.booleans(),
     outcome=st.sampled_from(["done", "refused", "lost", "unanswered", "late"]),
 )
 STEPS = st.builds(
@@ -143,6 +144,17 @@ def test_an_outage_of_some_minutes_costs_no_hook(faults):
     steps = [Step(("terminate", 0))] + [Step(faults=faults)] * 30
 
     services = play(3, steps)
+    assert services.broken == []
+    assert is_settled(services.world)
+
+
+@pytest.mark.parametrize("happens", ["terminate", "crash", "vanish", "shrink", "grow"])
+@pytest.mark.parametrize("size", [3, 4])
+def test_two_runs_that_both_hold_the_lease_do_no_harm(size, happens):
+    steps = [Step((happens, 0), runs=0, minutes=6)] + [Step(faults=Faults(overlap=True))] * 20
+
+    services = play(size, steps)
+    assert services.overlaps > 0
     assert services.broken == []
     assert is_settled(services.world)
 

@@ -108,7 +108,17 @@ describe('a cluster whose TLS is wrong does not come to life, and the log names 
         const expired = await certificates.issue({ name: 'expired', notAfter, ...usable });
         return { certificates, secret: certificateSecret(expired) };
       },
-      /the client certificate has expired|refuses the client certificate.*its dates/,
+      /the client certificate has expired/,
+    ],
+    [
+      'the certificate of the function is for servers only',
+      async () => {
+        const certificates = await authority();
+        const extendedKeyUsages = [ExtendedKeyUsage.SERVER_AUTH];
+        const serving = await certificates.issue({ name: 'serving', extendedKeyUsages });
+        return { certificates, secret: certificateSecret(serving) };
+      },
+      /the client certificate lacks the extended key usage clientAuth/,
     ],
   ])('%s', async (_, tls, cause) => {
     const deployed = await deploy({ tls: await tls() });

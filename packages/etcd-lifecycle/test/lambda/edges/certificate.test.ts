@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { EtcdCertificates, PythonRunner } from '@quorate/test-harness';
+import { EtcdCertificates, ExtendedKeyUsage, PythonRunner } from '@quorate/test-harness';
 import { LAMBDA_PATH } from './python-path';
 
 const AUTHORITY_END = new Date('2050-01-02T03:04:05Z');
@@ -55,10 +55,28 @@ test('the first end of several certificates counts', async () => {
 });
 
 test.each([
+  [[ExtendedKeyUsage.CLIENT_AUTH], true],
+  [[ExtendedKeyUsage.SERVER_AUTH, ExtendedKeyUsage.CLIENT_AUTH], true],
+  [[ExtendedKeyUsage.SERVER_AUTH], false],
+])('whether a certificate for %j is one for clients', async (extendedKeyUsages, expected) => {
+  const certificates = await create(AUTHORITY_END);
+  const { certFile } = await certificates.issue({ name: 'one', extendedKeyUsages });
+  expect(await python.call('is_for_clients', [readFileSync(certFile, 'utf8')])).toBe(expected);
+});
+
+test('a certificate without extended key usages is for clients too, as for any use', async () => {
+  const { caFile } = await create(AUTHORITY_END);
+  const pem = readFileSync(caFile, 'utf8');
+  expect(new X509Certificate(pem).keyUsage).toBeUndefined();
+  expect(await python.call('is_for_clients', [pem])).toBe(true);
+});
+
+test.each([
   ['', 'there is no certificate in PEM form'],
   ['-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----', 'there is no certificate'],
   ['-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----', 'it is no X.509 certificate'],
   ['-----BEGIN CERTIFICATE-----\nMIIBAA==\n-----END CERTIFICATE-----', 'it is cut short'],
-])('of %j none is told', async (text, message) => {
+])('of %j neither is told', async (text, message) => {
   await expect(end(text)).rejects.toThrow(message);
+  await expect(python.call('is_for_clients', [text])).rejects.toThrow(message);
 });

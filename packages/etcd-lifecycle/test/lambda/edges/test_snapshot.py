@@ -149,7 +149,6 @@ class Parts:
         def write(data):
             upload.size += len(data)
             self._do("write", data)
-            return True
 
         upload.write = write
         upload.complete = lambda: self._do("complete")
@@ -284,6 +283,15 @@ def test_a_run_that_may_not_go_on_aborts_and_is_told():
     with pytest.raises(LeaseLostError):
         parts.take(keep_alive=keep_alive)
     assert parts.steps[-2:] == ["closed", "abort"]
+
+
+def test_a_slow_stream_tells_that_it_is_alive_at_each_piece():
+    """Not at each part: those are so large that one may take longer than a lease holds."""
+    parts = Parts(stream(*[b"slow"] * 40))
+    alive = []
+    parts.take(keep_alive=lambda: alive.append(parts.now))
+
+    assert alive == [NOW + second for second in range(1, len(parts.chunks) + 1)]
 
 
 def test_old_ones_are_deleted_once_the_new_one_is_recorded():
