@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from python_retry import DynamoDBStore
 
+from .partition import partition_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -99,4 +101,4 @@ def shared_circuits(
             the breakers do without the store when it fails.
         clock: Returns seconds since the epoch.
     """
-    return DynamoDBStore(table, _CircuitItems(f"cluster#{cluster}", dynamodb, clock))
+    return DynamoDBStore(table, _CircuitItems(partition_key(cluster), dynamodb, clock))

@@ -20,6 +20,7 @@ from etcd_lifecycle.model import (
     Seed,
     Transition,
 )
+from etcd_lifecycle.partition import Partition
 
 CLIENTS = clients()
 AUTO_SCALING = Dependency("Auto Scaling", is_failure)
@@ -113,7 +114,7 @@ def items(name):
 
 
 def journal(table, cluster):
-    return Journal(table, cluster, CLIENTS.dynamodb, DYNAMODB)
+    return Journal(Partition(table, cluster, CLIENTS.dynamodb, DYNAMODB))
 
 
 def load(table, cluster):
