@@ -44,6 +44,7 @@ export class Workspace extends javascript.NodeProject {
         `@swc/core@${VERSIONS.swcCore}`,
         `@swc/jest@${VERSIONS.swcJest}`,
         `@types/node@${VERSIONS.typesNode}`,
+        `concurrently@${VERSIONS.concurrently}`,
         `constructs@${VERSIONS.constructs}`,
         `jest@${VERSIONS.jest}`,
         `lerna@${VERSIONS.lerna}`,
@@ -411,11 +412,10 @@ export class Workspace extends javascript.NodeProject {
     this.testTask.reset(SETUP, { name: 'setup' });
     // Of one core each but the first, which waits for its modules to arrive; the longest first.
     const checks = [ETCD, 'pytest', ...[types, lint].map(({ name }) => `projen ${name}`)];
+    // As many at once as there are cores; what each of them prints is kept together.
     this.testTask.exec(
-      `node scripts/side-by-side.mjs ${checks.map((one) => `'${one}'`).join(' ')}`,
-      {
-        name: 'checks',
-      },
+      `concurrently --group --prefix none --max-processes 100% ${checks.map((one) => `'${one}'`).join(' ')}`,
+      { name: 'checks' },
     );
     this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });
