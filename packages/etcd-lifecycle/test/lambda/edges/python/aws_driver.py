@@ -93,21 +93,6 @@ def write_parameter(name, value):
 # --- journal --------------------------------------------------------------------------------------
 
 
-def create_table(name):
-    CLIENTS.dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
-
-
 def items(name):
     answer = CLIENTS.dynamodb.scan(TableName=name, ConsistentRead=True)
     return sorted(answer["Items"], key=lambda item: item["sk"]["S"])
