@@ -1,6 +1,7 @@
 import { JsonFile, javascript, type Task } from 'projen';
+import { JEST_OPTIONS, PROJECT_OPTIONS } from './common';
 import { Projenrc } from './projenrc';
-import { currentVersion, NODE_FLOOR, TEST_TIMEOUT_MS } from './versions';
+import { currentVersion } from './versions';
 import type { Workspace } from './workspace';
 
 export interface PackageOptions {
@@ -44,19 +45,12 @@ export class Package extends javascript.NodeProject {
   constructor(workspace: Workspace, options: PackageOptions) {
     const outdir = `packages/${options.name}`;
     super({
+      ...PROJECT_OPTIONS,
       parent: workspace,
       outdir,
       name: `@quorate/${options.name}`,
       description: options.description,
       keywords: options.keywords,
-      defaultReleaseBranch: 'main',
-      packageManager: javascript.NodePackageManager.NPM,
-      minNodeVersion: NODE_FLOOR,
-      license: 'Apache-2.0',
-      copyrightOwner: 'The Quorate Authors',
-      authorName: 'The Quorate Authors',
-      authorOrganization: true,
-      repository: 'git+https://github.com/quorate/quorate.git',
       repositoryDirectory: outdir,
       npmAccess: javascript.NpmAccess.PUBLIC,
       entrypoint: 'lib/index.js',
@@ -67,12 +61,6 @@ export class Package extends javascript.NodeProject {
       devDeps: [...(options.devDeps ?? []), ...(options.devSiblings ?? []).map(siblingRange)],
       peerDeps: options.peerDeps,
       peerDependencyOptions: { pinnedDevDependency: false },
-      jest: false,
-      npmignoreEnabled: false,
-      buildWorkflow: false,
-      release: false,
-      depsUpgrade: false,
-      package: false,
       github: false,
       projenDevDependency: false,
       gitignore: ['/lib/', '/dist/', '*.tsbuildinfo', '__pycache__/', '*.generated.ts'],
@@ -215,12 +203,7 @@ export class Package extends javascript.NodeProject {
     new JsonFile(this, 'jest.config.json', {
       obj: {
         displayName: options.name,
-        testEnvironment: 'node',
-        testTimeout: TEST_TIMEOUT_MS,
-        testMatch: ['<rootDir>/test/**/*.test.ts'],
-        transform: {
-          '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' }, sourceMaps: 'inline' }],
-        },
+        ...JEST_OPTIONS,
         moduleNameMapper: {
           '^@quorate/([^/]+)$': '<rootDir>/../$1/src',
           '^@quorate/([^/]+)/(.+)$': '<rootDir>/../$1/src/$2',

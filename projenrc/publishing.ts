@@ -1,5 +1,5 @@
 import { JsonFile, type Project } from 'projen';
-import { TEST_TIMEOUT_MS } from './versions';
+import { JEST_OPTIONS } from './common';
 
 /** What concerns the packages as they are published: packing them, and the tests of that. */
 export const RELEASE_FOLDER = 'release';
@@ -16,15 +16,7 @@ export function addPublishing(workspace: Project, setup: string): void {
     steps: [{ exec: setup }, { exec: `tsx ${RELEASE_FOLDER}/api.ts` }],
   });
   new JsonFile(workspace, `${RELEASE_FOLDER}/jest.config.json`, {
-    obj: {
-      displayName: RELEASE_FOLDER,
-      testEnvironment: 'node',
-      testTimeout: TEST_TIMEOUT_MS,
-      testMatch: ['<rootDir>/test/**/*.test.ts'],
-      transform: {
-        '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' }, sourceMaps: 'inline' }],
-      },
-    },
+    obj: { displayName: RELEASE_FOLDER, ...JEST_OPTIONS },
     readonly: false,
   });
 }

@@ -10,6 +10,8 @@ export const VERSIONS = {
   awsSdk: '^3.1000.0',
   // Newer releases, like those of swc, lack platform binaries in some registries.
   biome: '2.5.15',
+  // The newest that runs on Node 20.
+  concurrently: '^9.2.5',
   constructs: '10.8.1',
   constructsFloor: '10.5.0',
   jest: '^30.5.2',

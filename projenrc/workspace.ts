@@ -3,11 +3,12 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { JsonFile, javascript } from 'projen';
 import { addCi } from './ci';
+import { PROJECT_OPTIONS } from './common';
 import type { Package } from './package';
 import { Projenrc } from './projenrc';
 import { addPublishing, RELEASE_FOLDER } from './publishing';
 import { addPython } from './python';
-import { NODE_FLOOR, TEST_TIMEOUT_MS, VERSIONS } from './versions';
+import { TEST_TIMEOUT_MS, VERSIONS } from './versions';
 
 /** Installs what the other tasks need. Plain Node, since it runs before anything is installed. */
 const SETUP = 'node scripts/setup.mjs';
@@ -32,17 +33,10 @@ export class Workspace extends javascript.NodeProject {
 
   constructor() {
     super({
+      ...PROJECT_OPTIONS,
       name: 'quorate',
       description: 'Self-managed etcd on EC2 Auto Scaling, without nursing',
-      defaultReleaseBranch: 'main',
-      packageManager: javascript.NodePackageManager.NPM,
       projenVersion: VERSIONS.projen,
-      minNodeVersion: NODE_FLOOR,
-      license: 'Apache-2.0',
-      copyrightOwner: 'The Quorate Authors',
-      authorName: 'The Quorate Authors',
-      authorOrganization: true,
-      repository: 'git+https://github.com/quorate/quorate.git',
       devDeps: [
         `@arethetypeswrong/cli@${VERSIONS.attw}`,
         `@biomejs/biome@${VERSIONS.biome}`,
@@ -50,6 +44,7 @@ export class Workspace extends javascript.NodeProject {
         `@swc/core@${VERSIONS.swcCore}`,
         `@swc/jest@${VERSIONS.swcJest}`,
         `@types/node@${VERSIONS.typesNode}`,
+        `concurrently@${VERSIONS.concurrently}`,
         `constructs@${VERSIONS.constructs}`,
         `jest@${VERSIONS.jest}`,
         `lerna@${VERSIONS.lerna}`,
@@ -62,12 +57,6 @@ export class Workspace extends javascript.NodeProject {
         `verdaccio@${VERSIONS.verdaccio}`,
       ],
       allowScripts: ['@parcel/watcher', '@swc/core', 'esbuild', 'nx', 'unrs-resolver'],
-      jest: false,
-      npmignoreEnabled: false,
-      buildWorkflow: false,
-      release: false,
-      depsUpgrade: false,
-      package: false,
       githubOptions: { mergify: false, pullRequestLint: true },
       pullRequestTemplate: false,
       projenrcJs: false,
@@ -423,11 +412,10 @@ export class Workspace extends javascript.NodeProject {
     this.testTask.reset(SETUP, { name: 'setup' });
     // Of one core each but the first, which waits for its modules to arrive; the longest first.
     const checks = [ETCD, 'pytest', ...[types, lint].map(({ name }) => `projen ${name}`)];
+    // As many at once as there are cores; what each of them prints is kept together.
     this.testTask.exec(
-      `node scripts/side-by-side.mjs ${checks.map((one) => `'${one}'`).join(' ')}`,
-      {
-        name: 'checks',
-      },
+      `concurrently --group --prefix none --max-processes 100% ${checks.map((one) => `'${one}'`).join(' ')}`,
+      { name: 'checks' },
     );
     this.testTask.env('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     this.testTask.exec('jest --ci', { name: 'jest', receiveArgs: true });

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PackedPackage, ROOT } from './pack';
+import { type PackedPackage, packAll, ROOT } from './pack';
 
 const EXAMPLES = join(ROOT, 'examples');
 /** What may lie in an example's folder because somebody has tried it there. */
@@ -43,10 +44,33 @@ export function copyExample(name: string, destination: string): void {
  * Puts packed packages into a project's `node_modules`, unpacked as npm unpacks them. What they
  * depend on must be found in a folder above, so that neither network nor cache is needed.
  */
-export function unpackInto(project: string, packages: readonly PackedPackage[]): void {
+function unpackInto(project: string, packages: readonly PackedPackage[]): void {
   for (const { name, tarball } of packages) {
     const folder = join(project, 'node_modules', name);
     mkdirSync(folder, { recursive: true });
     execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder]);
+  }
+}
+
+/**
+ * Copies examples into a new folder below the workspace, where the CDK and the tools are found above,
+ * each with the packages as they are packed now.
+ *
+ * @returns the folder, in which each example has one of its name.
+ */
+export function installExamples(names: readonly string[]): string {
+  const cache = join(ROOT, '.cache', 'examples');
+  const tarballs = mkdtempSync(join(tmpdir(), 'quorate-examples-'));
+  try {
+    const packages = packAll(tarballs);
+    mkdirSync(cache, { recursive: true });
+    const directory = mkdtempSync(join(cache, 'run-'));
+    for (const name of names) {
+      copyExample(name, join(directory, name));
+      unpackInto(join(directory, name), packages);
+    }
+    return directory;
+  } finally {
+    rmSync(tarballs, { recursive: true });
   }
 }

@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CdkDeployment } from '../../packages/test-harness/src/aws/cdk-deployment';
 import { Ministack } from '../../packages/test-harness/src/aws/ministack';
-import { copyExample, exampleNames, NOT_EMULATED, unpackInto } from '../example';
-import { packAll, plainEnvironment, ROOT } from '../pack';
+import { exampleNames, installExamples, NOT_EMULATED } from '../example';
+import { plainEnvironment, ROOT } from '../pack';
 
 /** What each stack must have: the handler of its function. */
 const HANDLERS: Record<string, string> = {
@@ -30,7 +30,7 @@ const HANDLERS: Record<string, string> = {
 };
 const PYTHON = join(ROOT, '.venv', 'bin', 'python');
 
-/** Where the projects are: below the workspace, so that the CDK and the tools are found above. */
+/** Where the projects are. */
 let directory: string;
 
 interface Template {
@@ -38,19 +38,7 @@ interface Template {
 }
 
 beforeAll(() => {
-  const cache = join(ROOT, '.cache', 'examples');
-  mkdirSync(cache, { recursive: true });
-  directory = mkdtempSync(join(cache, 'run-'));
-  const tarballs = mkdtempSync(join(tmpdir(), 'quorate-examples-'));
-  try {
-    const packages = packAll(tarballs);
-    for (const name of exampleNames()) {
-      copyExample(name, join(directory, name));
-      unpackInto(join(directory, name), packages);
-    }
-  } finally {
-    rmSync(tarballs, { recursive: true });
-  }
+  directory = installExamples(exampleNames());
 }, 300_000);
 
 afterAll(() => {

@@ -2,14 +2,12 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -28,8 +26,8 @@ import {
   type TlsFiles,
 } from '../../packages/test-harness/src';
 import { runCommand } from '../command';
-import { copyExample, NOT_EMULATED, unpackInto } from '../example';
-import { packAll, plainEnvironment, ROOT } from '../pack';
+import { installExamples, NOT_EMULATED } from '../example';
+import { plainEnvironment } from '../pack';
 
 jest.setTimeout(240_000);
 
@@ -50,10 +48,7 @@ let ticker: NodeJS.Timeout;
 let groupName: string;
 
 beforeAll(async () => {
-  const cache = join(ROOT, '.cache', 'examples');
-  mkdirSync(cache, { recursive: true });
-  // Below the workspace, so that the CDK is found above.
-  directory = mkdtempSync(join(cache, 'run-'));
+  directory = installExamples([EXAMPLE]);
   const assembly = await synthesize();
   const etcd = await resolveEtcd();
   certificates = await EtcdCertificates.create({ addresses: loopbackAddresses(BASE_ADDRESS, 16) });
@@ -89,17 +84,9 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Installs the packed packages into a copy of the example, and runs its app as the CDK does. */
+/** Runs the app of the example as the CDK does. */
 async function synthesize(): Promise<string> {
   const project = join(directory, EXAMPLE);
-  const tarballs = mkdtempSync(join(tmpdir(), 'quorate-run-'));
-  try {
-    const packages = packAll(tarballs);
-    copyExample(EXAMPLE, project);
-    unpackInto(project, packages);
-  } finally {
-    rmSync(tarballs, { recursive: true });
-  }
   const assembly = join(project, 'cdk.out');
   const { context } = JSON.parse(readFileSync(join(project, 'cdk.json'), 'utf8'));
   await runCommand(process.execPath, ['--import', 'tsx', 'app.ts'], {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { EtcdCertificates, PythonRunner } from '@quorate/test-harness';
+import { EtcdCertificates, type PythonRunner } from '@quorate/test-harness';
 import { Duration } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import type { MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
@@ -14,7 +14,7 @@ import {
   type EtcdLifecycleProps,
 } from '../src';
 import { ClusterStack } from './cluster-stack';
-import { DRIVERS, LAMBDA_PATH } from './lambda/edges/python-path';
+import { LAMBDA_PATH, startDriver } from './lambda/edges/python-path';
 
 interface AlarmProperties {
   readonly Namespace: string;
@@ -197,11 +197,9 @@ describe('what is watched', () => {
 
   beforeAll(async () => {
     certificates = await EtcdCertificates.create({ addresses: ['127.0.0.1'] });
-    const tests = `${DRIVERS}/../..`;
-    python = await PythonRunner.start({
-      directory: DRIVERS,
-      module: 'metrics_driver',
-      pythonPath: [...LAMBDA_PATH, tests, `${tests}/edges`],
+    const tests = join(__dirname, 'lambda');
+    python = await startDriver('metrics_driver', {
+      pythonPath: [...LAMBDA_PATH, tests, join(tests, 'edges')],
       env: { AWS_DEFAULT_REGION: 'eu-central-1' },
     });
     const pem = readFileSync(certificates.client.certFile, 'utf8');

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as cdk from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import ts from 'typescript';
+import { compiledCode, compilerOptions, typeErrors } from '../../../testing/readme-code';
 import { newApp } from './cluster-stack';
 
 const PACKAGE = join(__dirname, '..');
@@ -16,71 +17,27 @@ const READMES: Record<string, string> = {
   'packages/python-retry/README.md': 'index.handler',
 };
 
-/** The TypeScript of a README: its blocks right below a comment `<!-- compiled -->`. */
+/** The TypeScript of a README. */
 interface Code {
   readonly readme: string;
   readonly handler: string;
   /** The file that it is compiled as; there is none of that name. */
   readonly file: string;
-  /** One program, each line of which has the number that it has in the README. */
   readonly source: string;
 }
 
-function codeOf([readme, handler]: [string, string]): Code {
-  const text = readFileSync(join(REPOSITORY, readme), 'utf8');
-  const lines = text.split('\n').map(() => '');
-  for (const match of text.matchAll(/^<!-- compiled -->\n+```ts\n(.*?)^```$/gms)) {
-    const block = (match[1] as string).split('\n');
-    const above = text.slice(0, match.index + match[0].indexOf('```ts')).split('\n').length;
-    lines.splice(above, block.length, ...block);
-  }
-  return {
+const codes = Object.entries(READMES).map(
+  ([readme, handler]): Code => ({
     readme,
     handler,
-    file: join(PACKAGE, 'test', `${readme.replace(/\W/g, '-')}.ts`),
-    source: lines.join('\n'),
-  };
-}
-
-const codes = Object.entries(READMES).map(codeOf);
-
-const config = ts.parseJsonConfigFileContent(
-  ts.readConfigFile(join(PACKAGE, 'tsconfig.json'), ts.sys.readFile).config,
-  ts.sys,
-  PACKAGE,
+    file: join(PACKAGE, 'test', `${readme.replaceAll('/', '-')}.ts`),
+    source: compiledCode(readFileSync(join(REPOSITORY, readme), 'utf8')),
+  }),
 );
-const options: ts.CompilerOptions = {
-  ...config.options,
-  composite: false,
-  incremental: false,
-  noEmit: true,
-  rootDir: undefined,
-  tsBuildInfoFile: undefined,
-  paths: { '@quorate/*': [join(PACKAGE, '..', '*', 'src')] },
-};
 
-/** What the compiler says of them, with the lines of the READMEs. */
-function compile(): string[] {
-  const sources = new Map(codes.map(({ file, source }) => [file, source]));
-  const host = ts.createCompilerHost(options);
-  const { fileExists, readFile, getSourceFile } = host;
-  host.fileExists = (file) => sources.has(file) || fileExists(file);
-  host.readFile = (file) => sources.get(file) ?? readFile(file);
-  host.getSourceFile = (file, version, ...rest) => {
-    const source = sources.get(file);
-    return source === undefined
-      ? getSourceFile(file, version, ...rest)
-      : ts.createSourceFile(file, source, version);
-  };
-  const program = ts.createProgram([...sources.keys()], options, host);
-  return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
-    const message = ts.flattenDiagnosticMessageText(messageText, '\n');
-    const code = codes.find((one) => one.file === file?.fileName);
-    const name = code?.readme ?? (file && relative(REPOSITORY, file.fileName));
-    const line = file && file.getLineAndCharacterOfPosition(start).line + 1;
-    return `${name}:${line}: ${message}`;
-  });
-}
+const options = compilerOptions(PACKAGE, {
+  paths: { '@quorate/*': [join(PACKAGE, '..', '*', 'src')] },
+});
 
 /** Runs the code, and returns the apps that it makes. */
 function run({ source, file, readme }: Code): cdk.App[] {
@@ -107,7 +64,11 @@ test.each(codes)('$readme shows code', ({ source }) => {
 describe('the code in the READMEs', () => {
   let problems: string[];
   beforeAll(() => {
-    problems = compile();
+    problems = typeErrors(
+      new Map(codes.map(({ file, source }) => [file, source])),
+      options,
+      PACKAGE,
+    );
   }, 60_000);
 
   test('compiles', () => {

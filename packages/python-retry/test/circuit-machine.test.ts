@@ -1,11 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { findPythons, PythonRunner } from '@quorate/test-harness';
 import { emitPythonRetry, type PythonRetryOptions } from '../src';
-
-const VENV_PYTHON = join(__dirname, '..', '..', '..', '.venv', 'bin', 'python');
+import { ANY_PYTHON, Machine, PYTHONS } from './machine';
 
 const EMISSIONS: [name: string, options: PythonRetryOptions][] = [
   ['the core', {}],
@@ -36,43 +31,22 @@ const SEEN = [
   'refused while open',
 ];
 
-interface Report {
-  /** What happened at least once. */
-  readonly seen: string[];
-  /** The shortest run after which breaker and documentation differ. */
-  readonly failure: string | null;
-}
+let machine: Machine;
 
-// Hypothesis needs an environment of its own; the emitted text runs in any interpreter.
-const pythons = findPythons({ minimumVersion: '3.10', onePerMinorVersion: true });
-let directory: string;
-let runner: PythonRunner;
-
-/** Lets Hypothesis drive an emitted text in an interpreter, beside a circuit as it is documented. */
+/** Drives an emitted text in an interpreter, beside a circuit as it is documented. */
 function drive(python: string, options: PythonRetryOptions, reference = 'ReferenceCircuit') {
   const { source, features } = emitPythonRetry(options);
-  const folder = mkdtempSync(join(directory, 'text-'));
-  writeFileSync(join(folder, 'python_retry.py'), source);
-  return runner.call<Report>('run', [python, folder, features, reference]);
+  return machine.drive(python, source, [...features], reference);
 }
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'python-retry-machine-'));
-  runner = await PythonRunner.start({
-    python: VENV_PYTHON,
-    directory: join(__dirname, 'python'),
-    module: 'circuit_machine',
-    timeoutMs: 60_000,
-  });
+  machine = await Machine.start('circuit_machine');
 });
 
-afterAll(async () => {
-  await runner?.close();
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => machine?.stop());
 
 test.each(
-  pythons.flatMap(({ executable, version }) =>
+  PYTHONS.flatMap(({ executable, version }) =>
     EMISSIONS.map(([name, options]) => ({ name, options, executable, version })),
   ),
 )('$name on Python $version does what its documentation says', async ({ executable, options }) => {
@@ -88,6 +62,6 @@ test.each([
   'CountsIgnored',
   'RetriesProbes',
 ])('a documentation that %s is told apart', async (reference) => {
-  const { failure } = await drive(pythons[0]?.executable ?? VENV_PYTHON, {}, reference);
+  const { failure } = await drive(ANY_PYTHON, {}, reference);
   expect(failure).toContain('AssertionError');
 });

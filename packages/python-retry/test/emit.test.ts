@@ -26,6 +26,7 @@ import {
   type WritePythonRetryOptions,
   writePythonRetry,
 } from '../src';
+import { MISTAKES, TYPED_USE } from './typed-use';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const VENV_PYTHON = join(ROOT, '.venv', 'bin', 'python');
@@ -304,34 +305,16 @@ describe('types', () => {
     expect(compared.stdout).toMatch(/Success/);
   }, 120_000);
 
-  test('raise_on_failure=True is typed to return a value, and retry_call always does', () => {
+  test('a strict user is told the types, and what is wrong', () => {
     writePythonRetry(directory, { features: 'all' });
-    writeFileSync(
-      join(directory, 'use.py'),
-      [
-        'from typing_extensions import assert_type',
-        'from python_retry import CircuitBreaker, retriable, retry_call, retry_with_backoff',
-        'from python_retry import async_retry_call, retry_with_circuit_breaker',
-        'def f() -> int: return 1',
-        'async def g() -> int: return 1',
-        'b = CircuitBreaker()',
-        'assert_type(retry_with_backoff(f, "f"), "int | None")',
-        'assert_type(retry_with_backoff(f, "f", raise_on_failure=True, timeout=3.0), int)',
-        'assert_type(retry_with_circuit_breaker(f, "f", b), "int | None")',
-        'assert_type(retry_with_circuit_breaker(f, "f", b, raise_on_failure=True), int)',
-        'assert_type(retry_call(f, circuit_breaker=b, jitter="full"), int)',
-        'assert_type(b.call(f), int)',
-        '@retriable("h", max_retries=2)',
-        'def h(key: str) -> int: return 1',
-        'assert_type(h("a"), int)',
-        'async def main() -> None:',
-        '    assert_type(await async_retry_call(g), int)',
-        'retry_call(f, unknown=1)',
-      ].join('\n'),
-    );
+    writeFileSync(join(directory, 'use.py'), [...TYPED_USE, ...MISTAKES].join('\n'));
     const checked = check(['use.py']);
-    expect(checked.stdout).toMatch(/Unexpected keyword argument "unknown"/);
-    expect(checked.stdout).toMatch(/Found 1 error in 1 file/);
+    const [option, state, argument] = MISTAKES.map((_, index) => TYPED_USE.length + index + 1);
+    expect(checked.stdout.split('\n').filter((line) => / error: /.test(line))).toEqual([
+      expect.stringContaining(`use.py:${option}: error: Unexpected keyword argument "unknown"`),
+      expect.stringContaining(`use.py:${state}: error: Non-overlapping equality check`),
+      expect.stringContaining(`use.py:${argument}: error: Argument 1 to "h" has incompatible type`),
+    ]);
   }, 120_000);
 });
 

@@ -1,11 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { findPythons, PythonRunner } from '@quorate/test-harness';
 import { getPythonRetryUtils, type PythonRetryOptions } from '../src';
-
-const VENV_PYTHON = join(__dirname, '..', '..', '..', '.venv', 'bin', 'python');
+import { ANY_PYTHON, Machine, PYTHONS } from './machine';
 
 const ALL: PythonRetryOptions = { features: 'all' };
 const OTHERS: [name: string, options: PythonRetryOptions][] = [
@@ -32,48 +27,25 @@ const SEEN = [
   'refused',
 ];
 
-interface Report {
-  /** What happened at least once. */
-  readonly seen: string[];
-  /** The shortest run after which a promise is broken. */
-  readonly failure: string | null;
-}
+let machine: Machine;
 
-// Hypothesis needs an environment of its own; the emitted text runs in any interpreter.
-const pythons = findPythons({ minimumVersion: '3.10', onePerMinorVersion: true });
-const anyPython = pythons[0]?.executable ?? VENV_PYTHON;
-let directory: string;
-let runner: PythonRunner;
-
-/** Lets Hypothesis drive a fleet of environments that have loaded an emitted text. */
-function drive(python: string, options: PythonRetryOptions, flaw = '') {
-  const folder = mkdtempSync(join(directory, 'text-'));
-  writeFileSync(join(folder, 'python_retry.py'), getPythonRetryUtils(options));
-  return runner.call<Report>('run', [python, folder, flaw]);
-}
+/** Drives a fleet of environments that have loaded an emitted text. */
+const drive = (python: string, options: PythonRetryOptions, flaw = '') =>
+  machine.drive(python, getPythonRetryUtils(options), flaw);
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'python-retry-fleet-'));
-  runner = await PythonRunner.start({
-    python: VENV_PYTHON,
-    directory: join(__dirname, 'python'),
-    module: 'fleet_machine',
-    timeoutMs: 60_000,
-  });
+  machine = await Machine.start('fleet_machine');
 });
 
-afterAll(async () => {
-  await runner?.close();
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => machine?.stop());
 
 test.each([
-  ...pythons.map(({ executable, version }) => ({
+  ...PYTHONS.map(({ executable, version }) => ({
     name: `Python ${version}`,
     executable,
     options: ALL,
   })),
-  ...OTHERS.map(([name, options]) => ({ name, executable: anyPython, options })),
+  ...OTHERS.map(([name, options]) => ({ name, executable: ANY_PYTHON, options })),
 ])('a fleet keeps its promises: $name', async ({ executable, options }) => {
   const { seen, failure } = await drive(executable, options);
   expect(failure).toBeNull();
@@ -86,6 +58,6 @@ test.each([
   ['that writes each success', /a write that is no transition|a healthy call cost a write/],
   ['that counts late failures', /a result changed an open circuit|without the lease/],
 ])('a fleet %s is told apart', async (flaw, message) => {
-  const { failure } = await drive(anyPython, ALL, flaw);
+  const { failure } = await drive(ANY_PYTHON, ALL, flaw);
   expect(failure).toMatch(message);
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { emitPythonRetry, type PythonRetryOptions } from '../src';
+import { MISTAKES, TYPED_USE } from './typed-use';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const PYRIGHT = join(ROOT, 'node_modules', 'pyright', 'index.js');
@@ -107,34 +108,7 @@ test.each(['py', 'pyi'])(
   (kind) => {
     const { source, stub } = emitPythonRetry({ features: 'all' });
     write(`python_retry.${kind}`, kind === 'py' ? source : stub);
-    write(
-      'use.py',
-      [
-        'from typing_extensions import assert_type',
-        'from python_retry import CircuitBreaker, async_retry_call, retriable, retry_call',
-        'from python_retry import retry_with_backoff, retry_with_circuit_breaker',
-        'def f() -> int: return 1',
-        'async def g() -> int: return 1',
-        'b = CircuitBreaker(3, name="inventory", window=20, failure_rate=0.5)',
-        'assert_type(b.can_execute(), bool)',
-        'assert_type(retry_with_backoff(f, "f"), "int | None")',
-        'assert_type(retry_with_backoff(f, "f", raise_on_failure=True, timeout=3.0), int)',
-        'assert_type(retry_with_circuit_breaker(f, "f", b), "int | None")',
-        'assert_type(retry_with_circuit_breaker(f, "f", b, raise_on_failure=True), int)',
-        'assert_type(retry_call(f, circuit_breaker=b, jitter="full"), int)',
-        'assert_type(b.call(f), int)',
-        '@retriable("h", max_retries=2)',
-        'def h(key: str) -> int: return len(key)',
-        'assert_type(h("a"), int)',
-        'async def main() -> None:',
-        '    assert_type(await async_retry_call(g), int)',
-        'with b.acquire() as permit:',
-        '    assert_type(permit.retry_after, float)',
-        'retry_call(f, unknown=1)',
-        'if b.state == "HALF-OPEN": pass',
-        'h(1)',
-      ].join('\n'),
-    );
+    write('use.py', [...TYPED_USE, ...MISTAKES].join('\n'));
     const { found } = pyright({
       typeCheckingMode: 'strict',
       pythonVersion: '3.10',
@@ -142,10 +116,11 @@ test.each(['py', 'pyi'])(
       // The stub alone, as when the module is in a layer.
       reportMissingModuleSource: false,
     });
+    const [option, state, argument] = MISTAKES.map((_, index) => TYPED_USE.length + index + 1);
     expect(found).toEqual([
-      expect.stringMatching(/^use\.py:21 reportCallIssue: No parameter named "unknown"/),
-      expect.stringMatching(/^use\.py:22 reportUnnecessaryComparison: /),
-      expect.stringMatching(/^use\.py:23 reportArgumentType: /),
+      expect.stringContaining(`use.py:${option} reportCallIssue: No parameter named "unknown"`),
+      expect.stringContaining(`use.py:${state} reportUnnecessaryComparison: `),
+      expect.stringContaining(`use.py:${argument} reportArgumentType: `),
     ]);
   },
 );

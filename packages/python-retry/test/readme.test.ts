@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { PythonRunner } from '@quorate/test-harness';
 import type { Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
-import ts from 'typescript';
+import { compiledCode, compilerOptions, typeErrors } from '../../../testing/readme-code';
 import { DEFAULT_FEATURES, emitPythonRetry, PYTHON_RETRY_FEATURES } from '../src';
 
 const PACKAGE = join(__dirname, '..');
@@ -21,32 +21,17 @@ afterEach(() => {
 });
 
 /** The CDK app of the README: its blocks of TypeScript, one after the other. */
-const APP = [...README.matchAll(/^<!-- compiled -->\n```ts\n(.*?)^```/gms)]
-  .map(([, code]) => code)
-  .join('\n');
+const APP = compiledCode(README);
 
 test('every block of TypeScript is compiled', () => {
   expect(README.match(/^```ts$/gm)).toHaveLength(2);
   expect(APP).toContain('getPythonRetryUtils');
   expect(APP).toContain('explainPolicy');
-  const file = join(directory, 'use.ts');
-  writeFileSync(file, APP);
-  const program = ts.createProgram([file], {
-    target: ts.ScriptTarget.ES2022,
-    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-    module: ts.ModuleKind.Node16,
-    moduleResolution: ts.ModuleResolutionKind.Node16,
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-    types: ['node'],
-    typeRoots: [join(PACKAGE, '..', '..', 'node_modules', '@types')],
+  const options = compilerOptions(PACKAGE, {
     paths: { '@quorate/python-retry': [join(PACKAGE, 'src', 'index.ts')] },
   });
-  const problems = ts
-    .getPreEmitDiagnostics(program)
-    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-  expect(problems).toEqual([]);
+  const programs = new Map([[join(PACKAGE, 'test', 'README.md.ts'), APP]]);
+  expect(typeErrors(programs, options, PACKAGE)).toEqual([]);
 }, 120_000);
 
 test('the function of the smallest use does what it says, and its policy fits', async () => {

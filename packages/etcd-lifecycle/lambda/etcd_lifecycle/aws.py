@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import botocore.session
 from botocore.config import Config
@@ -17,11 +17,10 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.loaders import Loader
 from python_retry import aws_classify
 
-from .circuits import STORE_TIMEOUT
 from .ec2_description import EC2_DESCRIPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-    from .preparation import LambdaClient
-
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds for a connection to a service of AWS."""
 
@@ -41,6 +38,9 @@ READ_TIMEOUT: Final = 5.0
 
 UPLOAD_TIMEOUT: Final = 20.0
 """Seconds for S3 to answer to a part of a snapshot, which is some MiB long."""
+
+CIRCUITS_TIMEOUT: Final = 0.5
+"""Seconds for a connection to the store of shared circuits, and for its answer: no run waits longer."""
 
 _FURTHER_RETRIABLE_CODES: Final = frozenset(
     {
@@ -164,6 +164,13 @@ def _session() -> botocore.session.Session:
     return session
 
 
+class LambdaClient(Protocol):
+    """What is called of boto3's client of Lambda."""
+
+    def invoke(self, **request: object) -> Mapping[str, Any]:
+        """Call a function."""
+
+
 class Clients:
     """The clients of AWS, each made at its first use.
 
@@ -195,7 +202,7 @@ class Clients:
     @cached_property
     def circuits(self) -> DynamoDBClient:
         """Amazon DynamoDB for the circuits that are shared: it is not waited for."""
-        brief = Config(connect_timeout=STORE_TIMEOUT, read_timeout=STORE_TIMEOUT)
+        brief = Config(connect_timeout=CIRCUITS_TIMEOUT, read_timeout=CIRCUITS_TIMEOUT)
         return cast("DynamoDBClient", self._make("dynamodb", brief))
 
     @cached_property

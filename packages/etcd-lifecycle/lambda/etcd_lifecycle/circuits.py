@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from python_retry import DynamoDBStore
 
+from .partition import partition_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from python_retry import CircuitStore
 
     from .partition import Item
-
-STORE_TIMEOUT: Final = 0.5
-"""Seconds for a connection to the store, and for its answer: no run waits longer for it."""
 
 FRESH_SECONDS: Final = 5.0
 """For how long what was read of all circuits is good for those that have not been asked for yet."""
@@ -98,8 +97,8 @@ def shared_circuits(
     Args:
         table: The name of the table, with the keys ``pk`` and ``sk``.
         cluster: The name of the cluster.
-        dynamodb: Returns a client of DynamoDB, which should wait no longer than `STORE_TIMEOUT` and
-            not retry: the breakers do without the store when it fails.
+        dynamodb: Returns a client of DynamoDB, which should wait for a moment only and not retry:
+            the breakers do without the store when it fails.
         clock: Returns seconds since the epoch.
     """
-    return DynamoDBStore(table, _CircuitItems(f"cluster#{cluster}", dynamodb, clock))
+    return DynamoDBStore(table, _CircuitItems(partition_key(cluster), dynamodb, clock))

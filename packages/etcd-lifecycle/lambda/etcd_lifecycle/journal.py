@@ -48,14 +48,11 @@ from .journal_items import (
     snapshot_to_item,
 )
 from .lease import LEASE_SECONDS, Lease
-from .partition import Partition, integer, timestamp
+from .partition import integer, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-    from .dependency import Dependency
     from .journal_items import JournalEntry
     from .model import (
         Notice,
@@ -66,7 +63,7 @@ if TYPE_CHECKING:
         SnapshotFailure,
         StoredSnapshot,
     )
-    from .partition import Item
+    from .partition import Item, Partition
 
 RETENTION_SECONDS: Final = 90 * 24 * 3600
 """How long entries of the journal are kept."""
@@ -123,18 +120,13 @@ class Journal:
     `botocore.exceptions.ClientError`, for an answer of DynamoDB that nobody expects.
     """
 
-    def __init__(
-        self, table: str, cluster: str, dynamodb: DynamoDBClient, dependency: Dependency
-    ) -> None:
+    def __init__(self, items: Partition) -> None:
         """Take where it is; nothing is called yet.
 
         Args:
-            table: The name of the table, with the keys ``pk`` and ``sk``.
-            cluster: The name of the cluster.
-            dynamodb: The client of DynamoDB.
-            dependency: The dependency of DynamoDB.
+            items: The cluster's items.
         """
-        self._items = Partition(table, f"cluster#{cluster}", dynamodb, dependency)
+        self._items = items
         self._numbers = itertools.count()
 
     def lease(

@@ -29,26 +29,31 @@ def timestamp(value: float) -> Item:
     return {"N": f"{value:.3f}"}
 
 
+def partition_key(cluster: str) -> str:
+    """The partition key of all items of a cluster."""
+    return f"cluster#{cluster}"
+
+
 class Partition:
-    """The items with one partition key.
+    """The items of one cluster.
 
     Each method may raise `python_retry.CircuitOpenError`, when the breaker refuses a call, and
     `botocore.exceptions.ClientError`, for an answer of DynamoDB that nobody expects.
     """
 
     def __init__(
-        self, table: str, key: str, dynamodb: DynamoDBClient, dependency: Dependency
+        self, table: str, cluster: str, dynamodb: DynamoDBClient, dependency: Dependency
     ) -> None:
         """Take where it is; nothing is called yet.
 
         Args:
             table: The name of the table, with the keys ``pk`` and ``sk``.
-            key: The partition key.
+            cluster: The name of the cluster.
             dynamodb: The client of DynamoDB.
             dependency: The dependency of DynamoDB.
         """
         self._table = table
-        self._key = key
+        self._key = partition_key(cluster)
         self._dynamodb = dynamodb
         self._dependency = dependency
 

@@ -29,19 +29,13 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ssm import SSMClient
 
+    from .aws import LambdaClient
     from .dependency import Dependency
     from .journal import Journal
     from .model import ClusterView, PrepareRemoval
     from .telemetry import Telemetry
 
 T = TypeVar("T")
-
-
-class LambdaClient(Protocol):
-    """What is called of boto3's client of Lambda."""
-
-    def invoke(self, **request: object) -> Mapping[str, Any]:
-        """Call a function."""
 
 
 KEEP_ALIVE_SECONDS: Final = 5.0

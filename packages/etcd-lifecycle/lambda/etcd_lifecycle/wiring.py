@@ -22,6 +22,7 @@ from .model import Join
 from .observe import Observer
 from .outages import Outages
 from .pace import ROUND_SECONDS
+from .partition import Partition
 from .reconcile import Reconciler
 from .snapshot import Snapshots
 from .snapshot_store import SnapshotStore
@@ -81,11 +82,13 @@ class Wiring:
             (self._depend_on("Auto Scaling"), self._depend_on("EC2")),
         )
         self.journal = Journal(
-            settings.table,
-            settings.cluster,
-            self.clients.dynamodb,
-            # Of its own: whether it is down is nothing that could be read in it.
-            self._depend_on("DynamoDB", alone=True),
+            Partition(
+                settings.table,
+                settings.cluster,
+                self.clients.dynamodb,
+                # Of its own: whether it is down is nothing that could be read in it.
+                self._depend_on("DynamoDB", alone=True),
+            )
         )
         self.outages = Outages(self.dependencies, self.journal, self.telemetry)
         self._joins = self._make_joins()

@@ -1,8 +1,8 @@
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Ministack, PythonRunner } from '@quorate/test-harness';
+import { Ministack } from '@quorate/test-harness';
 import { createFunctionTable } from '../../demo/function-table';
-import { DRIVERS, LAMBDA_PATH } from '../lambda/edges/python-path';
+import { startDriver } from '../lambda/edges/python-path';
 import { runCommand } from './recording-terminal';
 
 const TABLE = 'quorate';
@@ -24,13 +24,9 @@ beforeAll(async () => {
   dynamodb = new DynamoDBClient(ministack.clientConfig());
   await createFunctionTable(dynamodb, TABLE);
   // Written by the code that the function has.
-  const python = await PythonRunner.start({
-    directory: DRIVERS,
-    module: 'aws_driver',
-    pythonPath: LAMBDA_PATH,
+  const python = await startDriver('aws_driver', {
     python: ministack.python,
     env: ministack.env(),
-    timeoutMs: 20_000,
   });
   await python.call('record', [
     TABLE,

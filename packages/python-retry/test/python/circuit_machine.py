@@ -6,10 +6,7 @@ public is used, so that a text in which the private names are shortened is drive
 
 from __future__ import annotations
 
-import traceback
-
 from circuit_reference import ReferenceCircuit, Rules
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,8 +14,8 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from machine import run_machine
 from remote import Remote
 
 OUTCOMES = st.sampled_from(["success", "failure", "failure", "ignore"])
@@ -207,27 +204,12 @@ REFERENCES = {
 }
 
 
-def run(python, directory, features, reference="ReferenceCircuit", examples=60, steps=50):
+def run(python, directory, features, reference="ReferenceCircuit"):
     """Drive the emitted text in `directory`; return what was seen, and where the two differed."""
-    seen = set()
     remote = Remote(python, directory, "circuit_subject")
-    failure = None
-    try:
-        run_state_machine_as_test(
-            machine_for(remote, features, seen, REFERENCES[reference]),
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                derandomize=True,
-                # A difference is found in any case; to shorten it takes its time.
-                phases=[*Phase] if reference == "ReferenceCircuit" else [Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    except BaseException:
-        failure = traceback.format_exc()
-    finally:
-        remote.close()
-    return {"seen": sorted(seen), "failure": failure}
+    return run_machine(
+        lambda seen: machine_for(remote, features, seen, REFERENCES[reference]),
+        remote,
+        steps=50,
+        shrink=reference == "ReferenceCircuit",
+    )

@@ -8,17 +8,14 @@ end in the middle of a probe; results come when they are no longer waited for.
 
 from __future__ import annotations
 
-import traceback
-
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from machine import run_machine
 from remote import Remote
 from stored_state import opened_at, phase_of, tickets_of
 
@@ -293,27 +290,9 @@ def machine_for(remote, seen, flaw):  # noqa: C901 -- the rules of one machine
     return Machine
 
 
-def run(python, directory, flaw="", examples=60, steps=40):
+def run(python, directory, flaw=""):
     """Drive the emitted text in `directory`; return what was seen, and what was found wrong."""
-    seen = set()
     remote = Remote(python, directory, "fleet_subject")
-    failure = None
-    try:
-        run_state_machine_as_test(
-            machine_for(remote, seen, flaw),
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                derandomize=True,
-                # A flaw that was planted is found in any case; to shorten it takes its time.
-                phases=[Phase.generate] if flaw else [*Phase],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    except BaseException:
-        failure = traceback.format_exc()
-    finally:
-        remote.close()
-    return {"seen": sorted(seen), "failure": failure}
+    return run_machine(
+        lambda seen: machine_for(remote, seen, flaw), remote, steps=40, shrink=not flaw
+    )

@@ -11,9 +11,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-import logging
 import sys
-import traceback
 from pathlib import Path
 
 from remote import serve
@@ -182,16 +180,11 @@ class Subject:
         return [ended, len(made)]
 
     def answer(self, command, *arguments):
-        try:
-            result = getattr(self, command)(*arguments)
-            written, self.item.written = self.item.written, []
-            seen = [[e.breaker.state, e.breaker.retry_after, e.store.reads] for e in self.fleet]
-            return [result, seen, self.item.history[-1], written]
-        except Exception:
-            return {"error": traceback.format_exc()}
+        result = getattr(self, command)(*arguments)
+        written, self.item.written = self.item.written, []
+        seen = [[e.breaker.state, e.breaker.retry_after, e.store.reads] for e in self.fleet]
+        return [result, seen, self.item.history[-1], written]
 
 
 def main():
-    logging.getLogger("python_retry").addHandler(logging.NullHandler())
-    logging.getLogger("python_retry").propagate = False
-    serve(Subject(), sys.stdin, lambda line: print(line, flush=True))
+    serve(Subject())

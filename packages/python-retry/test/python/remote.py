@@ -6,14 +6,26 @@ Hypothesis itself runs in the development environment; what it drives runs in an
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
+import sys
+import traceback
 from pathlib import Path
 
 
-def serve(subject, lines, write):
-    """Do what each line tells, and write the answer: what a subject's interpreter runs."""
-    for line in lines:
-        write(json.dumps(subject.answer(*json.loads(line))))
+def serve(subject):
+    """Do what each line of the input tells, and write the answer: what a subject's interpreter runs."""
+    logging.getLogger("python_retry").addHandler(logging.NullHandler())
+    logging.getLogger("python_retry").propagate = False
+    for line in sys.stdin:
+        print(json.dumps(_answer(subject, json.loads(line))), flush=True)
+
+
+def _answer(subject, request):
+    try:
+        return subject.answer(*request)
+    except Exception:
+        return {"error": traceback.format_exc()}
 
 
 class Remote:

@@ -8,9 +8,15 @@ import {
   type LifecycleHook,
   type LifecycleTransition,
 } from './lifecycle-hook';
-import { paginate, type QueryRequest, writeXml, type XmlValue } from './query-protocol';
+import {
+  findOperation,
+  paginate,
+  type QueryRequest,
+  writeXml,
+  type XmlValue,
+} from './query-protocol';
 import type { ScalingActivity } from './scaling-activity';
-import { ServiceError, validationError } from './service-error';
+import { type ServiceError, validationError } from './service-error';
 
 /** Version of the Auto Scaling API that is spoken. */
 export const AUTO_SCALING_VERSION = '2011-01-01';
@@ -225,15 +231,11 @@ export function answerAutoScaling(
   state: AutoScalingState,
   requestId: string,
 ): string {
-  const operation = Object.hasOwn(OPERATIONS, request.action)
-    ? OPERATIONS[request.action]
-    : undefined;
-  if (operation === undefined) {
-    throw new ServiceError(
-      'InvalidAction',
-      `Could not find operation ${request.action} for version ${AUTO_SCALING_VERSION}`,
-    );
-  }
+  const operation = findOperation(
+    OPERATIONS,
+    request.action,
+    `Could not find operation ${request.action} for version ${AUTO_SCALING_VERSION}`,
+  );
   return writeXml(`${request.action}Response`, NAMESPACE, {
     [`${request.action}Result`]: operation(request, state),
     ResponseMetadata: { RequestId: requestId },

@@ -1,7 +1,13 @@
 import type { AutoScalingState } from './auto-scaling-api';
 import type { Ec2State, GroupInstance } from './group-instance';
 import { isoTime } from './iso-time';
-import { paginate, type QueryRequest, writeXml, type XmlValue } from './query-protocol';
+import {
+  findOperation,
+  paginate,
+  type QueryRequest,
+  writeXml,
+  type XmlValue,
+} from './query-protocol';
 import { ServiceError } from './service-error';
 
 /** Version of the EC2 API that is spoken. */
@@ -85,15 +91,11 @@ export function answerEc2(
   state: Ec2ServiceState,
   requestId: string,
 ): string {
-  const operation = Object.hasOwn(OPERATIONS, request.action)
-    ? OPERATIONS[request.action]
-    : undefined;
-  if (operation === undefined) {
-    throw new ServiceError(
-      'InvalidAction',
-      `The action ${request.action} is not valid for this web service.`,
-    );
-  }
+  const operation = findOperation(
+    OPERATIONS,
+    request.action,
+    `The action ${request.action} is not valid for this web service.`,
+  );
   return writeXml(`${request.action}Response`, NAMESPACE, {
     requestId,
     ...operation(request, state),

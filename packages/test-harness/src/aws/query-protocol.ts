@@ -103,6 +103,25 @@ export class QueryRequest {
   }
 }
 
+/**
+ * The operation that a request names.
+ *
+ * @param operations the operations of a service by their names.
+ * @param otherwise what the service says of an action that it does not have.
+ * @throws ServiceError (InvalidAction) if there is no such operation.
+ */
+export function findOperation<T>(
+  operations: Readonly<Record<string, T>>,
+  action: string,
+  otherwise: string,
+): T {
+  const operation = Object.hasOwn(operations, action) ? operations[action] : undefined;
+  if (operation === undefined) {
+    throw new ServiceError('InvalidAction', otherwise);
+  }
+  return operation;
+}
+
 /** Content of an XML element: text, child elements by name, or undefined for no element. */
 export type XmlValue =
   | string

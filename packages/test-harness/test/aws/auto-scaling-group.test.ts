@@ -7,17 +7,7 @@ import {
   type LifecycleState,
   ServiceError,
 } from '../../src/aws';
-
-const LAUNCH: LifecycleHookProps = {
-  name: 'launch',
-  transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
-  heartbeatTimeout: 60,
-};
-const TERMINATE: LifecycleHookProps = {
-  name: 'terminate',
-  transition: 'autoscaling:EC2_INSTANCE_TERMINATING',
-  heartbeatTimeout: 60,
-};
+import { LAUNCH, TERMINATE } from './hooks';
 
 /** A group with names that can be foretold, and all that it asked for. */
 function createGroup(props: Partial<AutoScalingGroupProps> = {}) {

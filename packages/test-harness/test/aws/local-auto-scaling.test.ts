@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import {
-  type LifecycleHookProps,
   LocalAutoScaling,
   type LocalAutoScalingProps,
   type LocalInstance,
@@ -11,18 +10,8 @@ import {
   type ServiceEvent,
 } from '../../src/aws';
 import { runningInGroup } from '../process/running-processes';
+import { LAUNCH, TERMINATE } from './hooks';
 import { runPython } from './run-python';
-
-const LAUNCH: LifecycleHookProps = {
-  name: 'launch',
-  transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
-  heartbeatTimeout: 60,
-};
-const TERMINATE: LifecycleHookProps = {
-  name: 'terminate',
-  transition: 'autoscaling:EC2_INSTANCE_TERMINATING',
-  heartbeatTimeout: 60,
-};
 
 let autoScaling: LocalAutoScaling;
 

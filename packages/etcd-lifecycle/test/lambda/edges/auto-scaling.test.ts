@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { LocalAutoScaling, type LocalInstance, PythonRunner } from '@quorate/test-harness';
-import { DRIVERS, LAMBDA_PATH } from './python-path';
+import { LocalAutoScaling, type LocalInstance, type PythonRunner } from '@quorate/test-harness';
+import { startDriver } from './python-path';
 
 const REGION = 'us-east-1';
 
@@ -11,17 +11,13 @@ let group: string;
 
 beforeAll(async () => {
   service = await LocalAutoScaling.start({ region: REGION });
-  python = await PythonRunner.start({
-    directory: DRIVERS,
-    module: 'aws_driver',
-    pythonPath: LAMBDA_PATH,
+  python = await startDriver('aws_driver', {
     env: {
       ...service.env(),
       AWS_DEFAULT_REGION: REGION,
       AWS_ACCESS_KEY_ID: 'test',
       AWS_SECRET_ACCESS_KEY: 'test',
     },
-    timeoutMs: 20_000,
   });
 }, 60_000);
 

@@ -1,5 +1,5 @@
-import { PythonRunner, type PythonRunnerOptions } from '@quorate/test-harness';
-import { DRIVERS, LAMBDA_PATH } from './python-path';
+import type { PythonRunner, PythonRunnerOptions } from '@quorate/test-harness';
+import { startDriver } from './python-path';
 
 /** A member as the Python client has it; every number is text. */
 export interface Member {
@@ -61,15 +61,7 @@ export interface Endpoint {
 /** The Python client of etcd in an interpreter of its own, without any package installed for it. */
 export class EtcdCaller implements AsyncDisposable {
   static async start(options: Pick<PythonRunnerOptions, 'python'> = {}): Promise<EtcdCaller> {
-    return new EtcdCaller(
-      await PythonRunner.start({
-        ...options,
-        directory: DRIVERS,
-        module: 'etcd_driver',
-        pythonPath: LAMBDA_PATH,
-        timeoutMs: 20_000,
-      }),
-    );
+    return new EtcdCaller(await startDriver('etcd_driver', options));
   }
 
   private constructor(private readonly runner: PythonRunner) {}

@@ -1,6 +1,8 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Ministack, PythonRunner } from '@quorate/test-harness';
-import { DRIVERS, LAMBDA_PATH } from './python-path';
+import { Ministack, type PythonRunner } from '@quorate/test-harness';
+import { createFunctionTable } from '../../../demo/function-table';
+import { startDriver } from './python-path';
 
 const TABLE = 'quorate';
 const LARGEST_ID = '18446744073709551615';
@@ -24,15 +26,10 @@ const newCluster = () => `cluster-${++clusters}`;
 
 beforeAll(async () => {
   ministack = await Ministack.start();
-  python = await PythonRunner.start({
-    directory: DRIVERS,
-    module: 'aws_driver',
-    pythonPath: LAMBDA_PATH,
-    python: ministack.python,
-    env: ministack.env(),
-    timeoutMs: 20_000,
-  });
-  await python.call('create_table', [TABLE]);
+  const dynamodb = new DynamoDBClient(ministack.clientConfig());
+  await createFunctionTable(dynamodb, TABLE);
+  dynamodb.destroy();
+  python = await startDriver('aws_driver', { python: ministack.python, env: ministack.env() });
 }, 90_000);
 
 afterAll(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { EtcdCluster, type EtcdMember, PythonRunner } from '@quorate/test-harness';
+import { EtcdCluster, type EtcdMember } from '@quorate/test-harness';
 import { EtcdCaller, type Member, type MemberList } from './etcd-caller';
-import { DRIVERS, LAMBDA_PATH } from './python-path';
+import { startDriver } from './python-path';
 
 jest.setTimeout(120_000);
 
@@ -59,12 +59,7 @@ test('a removal that timed out without a quorum is made when there is one again'
 
 test('a run to whom that happens looks again, removes nobody else and lets the instance go', async () => {
   const [leader, staying, victim] = await leaderAndFollowers();
-  await using runner = await PythonRunner.start({
-    directory: DRIVERS,
-    module: 'late_change_driver',
-    pythonPath: LAMBDA_PATH,
-    timeoutMs: 60_000,
-  });
+  await using runner = await startDriver('late_change_driver', { timeoutMs: 60_000 });
   const entries = await runner.call<{ action: string; outcome: string }[]>('scale_in', [
     cluster.members.map(({ name, address }) => ({ id: name, address })),
     victim.name,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { LocalAutoScaling, Ministack, PythonRunner } from '@quorate/test-harness';
+import { LocalAutoScaling, Ministack, type PythonRunner } from '@quorate/test-harness';
 import { createFunctionTable } from '../../../demo/function-table';
-import { DRIVERS, LAMBDA_PATH } from './python-path';
+import { startDriver } from './python-path';
 
 const TABLE = 'circuits';
 const DESCRIBE = 'DescribeAutoScalingGroups';
@@ -26,10 +26,7 @@ let second: PythonRunner;
 
 /** An execution environment of the function, as Lambda has several of them. */
 function startEnvironment(): Promise<PythonRunner> {
-  return PythonRunner.start({
-    directory: DRIVERS,
-    module: 'environment_driver',
-    pythonPath: LAMBDA_PATH,
+  return startDriver('environment_driver', {
     python: ministack.python,
     env: {
       ...ministack.env(),

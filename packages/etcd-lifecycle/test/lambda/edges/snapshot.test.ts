@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -15,11 +16,12 @@ import {
   EtcdMember,
   Etcdutl,
   Ministack,
-  PythonRunner,
+  type PythonRunner,
   resolveEtcd,
 } from '@quorate/test-harness';
+import { createFunctionTable } from '../../../demo/function-table';
 import { MeddlingProxy } from './meddling-proxy';
-import { DRIVERS, LAMBDA_PATH } from './python-path';
+import { startDriver } from './python-path';
 
 const TABLE = 'quorate';
 const BUCKET = 'backups';
@@ -59,16 +61,9 @@ beforeAll(async () => {
   s3 = new S3Client({ ...ministack.clientConfig(), forcePathStyle: true });
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   python = await start(`http://127.0.0.1:${s3Proxy.port}`);
-  const tables = await PythonRunner.start({
-    directory: DRIVERS,
-    module: 'aws_driver',
-    pythonPath: LAMBDA_PATH,
-    python: ministack.python,
-    env: ministack.env(),
-    timeoutMs: 20_000,
-  });
-  await tables.call('create_table', [TABLE]);
-  await tables.close();
+  const dynamodb = new DynamoDBClient(ministack.clientConfig());
+  await createFunctionTable(dynamodb, TABLE);
+  dynamodb.destroy();
   for (let number = 0; number < KEYS; number++) {
     await cluster.put(`/key/${number}`, `value ${number}`);
   }
@@ -84,10 +79,7 @@ afterAll(async () => {
 });
 
 function start(s3Endpoint: string): Promise<PythonRunner> {
-  return PythonRunner.start({
-    directory: DRIVERS,
-    module: 'snapshot_driver',
-    pythonPath: LAMBDA_PATH,
+  return startDriver('snapshot_driver', {
     python: ministack.python,
     env: { ...ministack.env(), AWS_ENDPOINT_URL_S3: s3Endpoint },
     timeoutMs: 60_000,

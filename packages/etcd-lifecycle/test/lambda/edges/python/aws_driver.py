@@ -20,6 +20,7 @@ from etcd_lifecycle.model import (
     Seed,
     Transition,
 )
+from etcd_lifecycle.partition import Partition
 
 CLIENTS = clients()
 AUTO_SCALING = Dependency("Auto Scaling", is_failure)
@@ -92,28 +93,13 @@ def write_parameter(name, value):
 # --- journal --------------------------------------------------------------------------------------
 
 
-def create_table(name):
-    CLIENTS.dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
-
-
 def items(name):
     answer = CLIENTS.dynamodb.scan(TableName=name, ConsistentRead=True)
     return sorted(answer["Items"], key=lambda item: item["sk"]["S"])
 
 
 def journal(table, cluster):
-    return Journal(table, cluster, CLIENTS.dynamodb, DYNAMODB)
+    return Journal(Partition(table, cluster, CLIENTS.dynamodb, DYNAMODB))
 
 
 def load(table, cluster):

@@ -11,6 +11,7 @@ from etcd_lifecycle.etcd import EtcdEndpoints
 from etcd_lifecycle.etcd_tls import TlsMaterial
 from etcd_lifecycle.journal import Journal
 from etcd_lifecycle.model import ClusterView, Member, TakeSnapshot
+from etcd_lifecycle.partition import Partition
 from etcd_lifecycle.snapshot import Snapshots
 from etcd_lifecycle.snapshot_store import SnapshotStore
 from etcd_lifecycle.telemetry import Telemetry
@@ -20,7 +21,8 @@ CLUSTER = "main"
 
 
 def journal(table):
-    return Journal(table, CLUSTER, CLIENTS.dynamodb, Dependency("DynamoDB", is_failure))
+    dependency = Dependency("DynamoDB", is_failure)
+    return Journal(Partition(table, CLUSTER, CLIENTS.dynamodb, dependency))
 
 
 def store(bucket, prefix):
