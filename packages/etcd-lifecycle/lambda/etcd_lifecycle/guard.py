@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .model import Member
 
@@ -73,6 +74,32 @@ def spare(voters: Iterable[Member], member: Member, leaving: Iterable[Member]) -
     away = {one.id for one in leaving} | {member.id}
     healthy = sum(voter.healthy and voter.id not in away for voter in every)
     return _judge(f"without {member.label} for a while", len(every), healthy, "healthy and staying")
+
+
+def throughout(
+    voters: Sequence[Member], removing: Sequence[Member], judge: Callable[[list[Member]], Verdict]
+) -> Verdict:
+    """Judge by all voters, and by those that are left once removals under way are done, or some are.
+
+    A removal that was sent and not answered may be applied at any later time: its request may wait in
+    a member that hangs.
+
+    Args:
+        voters: All voters.
+        removing: Those of them whose removal is under way.
+        judge: Gives the verdict for some voters.
+
+    Returns:
+        The first verdict that does not allow it; if each does, the one for all voters.
+    """
+    verdict = judge(list(voters))
+    some = (combinations(removing, count) for count in range(1, len(removing) + 1))
+    for gone in chain.from_iterable(some):
+        later = judge([voter for voter in voters if voter not in gone])
+        if verdict.allowed and not later.allowed:
+            names = ", ".join(voter.label for voter in gone)
+            verdict = replace(later, sum=f"once {names} is removed, as was begun, {later.sum}")
+    return verdict
 
 
 def _judge(what: str, voters: int, healthy: int, counted: str) -> Verdict:

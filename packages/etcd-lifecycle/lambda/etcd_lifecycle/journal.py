@@ -3,7 +3,8 @@
 =============================  =====================================================================
 Sort key                       Item of the partition ``cluster#<name>``
 =============================  =====================================================================
-``lease``                      who may reconcile now
+``state#lease``                who may reconcile now, and the members whose removal was begun and has not
+                               been seen to end
 ``state#seed``                 the instance that bootstraps the cluster, and the etcd cluster id;
                                the order to make it anew from a snapshot, and the ids before that
 ``state#member#<instance id>`` the member id that was recorded when the member was added
@@ -47,7 +48,7 @@ from .journal_items import (
     snapshot_from_item,
     snapshot_to_item,
 )
-from .lease import LEASE_SECONDS, Lease
+from .lease import LEASE, LEASE_SECONDS, Lease
 from .partition import integer, timestamp
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Records:
         snapshot_failure: The last snapshot that failed.
         notices: What EC2 said of instances, by their ids.
         override: What an operator ordered.
+        removing: Members whose removal was begun, and of which nobody has heard that it ended.
+        removing_since: When the last of these removals was begun, in seconds since the epoch.
         preparations: What was begun before removals, by instance id.
     """
 
@@ -109,6 +112,8 @@ class Records:
     snapshot_failure: SnapshotFailure | None = None
     notices: Mapping[str, Notice] = field(default_factory=dict)
     override: Override | None = None
+    removing: frozenset[int] = frozenset()
+    removing_since: float = 0.0
     preparations: Mapping[str, Preparation] = field(default_factory=dict)
     lags: Mapping[str, int] = field(default_factory=dict)
 
@@ -167,6 +172,7 @@ class Journal:
                 preparations[key.removeprefix(_PREPARATION)] = preparation_from_item(item)
             else:
                 alone[key] = item
+        lease = alone.get(LEASE, {})
         return Records(
             seed=seed_from_item(alone[_SEED]) if _SEED in alone else None,
             recorded=recorded,
@@ -177,6 +183,8 @@ class Journal:
             ),
             notices=notices,
             override=override_from_item(alone[_OVERRIDE]) if _OVERRIDE in alone else None,
+            removing=frozenset(int(one) for one in lease.get("removing", {}).get("SS", [])),
+            removing_since=float(lease.get("removing_since", {}).get("N", 0)),
             preparations=preparations,
             lags=lags,
         )

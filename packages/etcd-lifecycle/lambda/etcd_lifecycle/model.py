@@ -371,6 +371,8 @@ class ClusterView:
         snapshot_failure: The last snapshot that failed; None if none has.
         notices: What EC2 said of instances, by their ids.
         override: What an operator ordered; None if nothing.
+        removing: Ids of members whose removal was begun and has not been seen to end: etcd may still
+            remove them, whatever is done meanwhile.
         retains: Whether the group keeps an instance whose terminate hook is abandoned
             (`InstanceLifecyclePolicy` with ``TerminateHookAbandon: retain``).
         preparations: What was begun before removals, by instance id.
@@ -392,6 +394,7 @@ class ClusterView:
     snapshot_failure: SnapshotFailure | None = None
     notices: Mapping[str, Notice] = field(default_factory=dict)
     override: Override | None = None
+    removing: tuple[int, ...] = ()
     retains: bool = False
     preparations: Mapping[str, Preparation] = field(default_factory=dict)
 

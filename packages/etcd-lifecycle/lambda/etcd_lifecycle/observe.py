@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 5.0
 """How old the last progress of a learner is before another is remembered: it is polled often."""
 
+REMOVAL_SECONDS = 60.0
+"""How long a removal without an outcome is reckoned with, if every voter answers: etcd itself gives a
+request up after 7 s."""
+
 MAX_LISTERS = 2
 """Members asked, one after the other, for the member list, before the quorum is taken for lost."""
 
@@ -139,6 +143,7 @@ class Observer:
         )
         if not view.foreign:
             view = self._with_members(view, answers)
+            view = replace(view, removing=under_way(view, records, now))
         self._endpoints.keep(
             answers.reports.keys() | answers.silent.keys() | {one.host for one in view.members}
         )
@@ -292,6 +297,18 @@ def progress(view: ClusterView, records: Records) -> tuple[str, int] | None:
     key, lag = str(learner.id), lag_behind(leader, learner)
     least = records.lags.get(key)
     return (key, lag) if least is None or lag < least else None
+
+
+def under_way(view: ClusterView, records: Records, now: float) -> tuple[int, ...]:
+    """The members whose removal was begun, and may still come.
+
+    The request waits nowhere but in a member that hangs, which answers nothing, or with one that was
+    silent a moment ago.
+    """
+    settles = all(voter.status for voter in view.voters)
+    if settles and now - records.removing_since > REMOVAL_SECONDS:
+        return ()
+    return tuple(one.id for one in view.members if one.id in records.removing)
 
 
 def without_retired(

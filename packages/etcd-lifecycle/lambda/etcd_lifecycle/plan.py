@@ -29,7 +29,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import own_join, snapshot_rule
-from .guard import guard, spare
+from .guard import guard, spare, throughout
 from .model import (
     Action,
     AddLearner,
@@ -61,6 +61,8 @@ from .preparation_rule import Begin, Ready, is_prepared, judge_preparation
 from .situation import Situation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .guard import Verdict
 
 STARTING_SECONDS = 20.0
@@ -272,7 +274,7 @@ class _Planner(Situation):
         if not victim.learner and len(self.view.voters) == 1:
             self.held_back.append(f"{victim.label} is the last voter, and stays although {said}")
             return None
-        verdict = guard(self.view.voters, victim, self.leaving)
+        verdict = self.guard(victim, self.leaving)
         heirs = self.heirs(victim) if self.leads(victim) else []
         if heirs:
             return self.say(
@@ -337,7 +339,11 @@ class _Planner(Situation):
     def replace_root(self, instance: Instance, member: Member) -> Decision | None:
         """Lets an instance go whose member keeps its place, and is away for a while."""
         voters = self.view.voters
-        verdict = spare(voters, member, self.leaving)
+        verdict = throughout(
+            voters,
+            [voter for voter in self.removing if voter.id != member.id],
+            lambda some: spare(some, member, self.leaving),
+        )
         if member.learner or (verdict.allowed and not self.leads(member)):
             return self.let_go(
                 instance, "its member keeps its place, and the others are a majority", verdict.sum
@@ -434,7 +440,7 @@ class _Planner(Situation):
             f"{len(voters)} voters only {len(lasting)} would be left, so the cluster shrinks first"
         )
         for victim in victims:
-            verdict = guard(voters, victim, (), counted="answering", alarmed=True)
+            verdict = self.guard(victim, (), counted="answering", alarmed=True)
             if verdict.allowed:
                 removal = self.remove_allowed(victim, f"{victim.label} is removed: {why}", verdict)
                 if removal:
@@ -539,13 +545,15 @@ class _Planner(Situation):
             and (member.healthy or member is last)
         ]
 
-        def order(pair: tuple[Instance, Member]) -> tuple[bool, bool, bool, str]:
-            # The leader last. Whom nothing holds any more goes first: it will not wait. Who has
-            # handed over is next, before others do so too.
+        def order(pair: tuple[Instance, Member]) -> tuple[bool, bool, bool, bool, str]:
+            # The leader last. Whose removal was begun goes first: as long as that is not settled,
+            # others may not. Whom nothing holds any more is next: it will not wait. Then who has
+            # handed over, before others do so too.
             instance, member = pair
             prepared = is_prepared(self, instance)
             leads = self.leads(member) and not prepared
-            return leads, not self.unheld(instance), not prepared, instance.id
+            begun = member in self.removing
+            return leads, not begun, not self.unheld(instance), not prepared, instance.id
 
         victims.sort(key=order)
         for instance, member in victims:
@@ -609,22 +617,38 @@ class _Planner(Situation):
     def remove(self, member: Member, reason: str) -> Decision | None:
         """Removes a voter if the guard allows it; moves the leadership away first."""
         voters = self.view.voters
-        verdict = guard(voters, member, self.leaving)
+        verdict = self.guard(member, self.leaving)
         if not verdict.allowed and member.status is None:
             # One that does not answer takes no vote with it, and as long as it is there nobody can
             # join: all that vote count, but for those that are about to end.
-            verdict = guard(
-                voters, member, self.doomed, counted="answering and not ending", alarmed=True
+            verdict = self.guard(
+                member, self.doomed, counted="answering and not ending", alarmed=True
             )
         elif not verdict.allowed and (len(voters) > self.view.desired or not member.healthy):
             # Those that leave as well cannot be waited for: fewer members are wanted, or nobody
             # can join as long as this one is not well. As long as something holds them they vote:
             # they go one by one, each with a majority of the voters alive before and after.
-            verdict = guard(voters, member, self.not_kept(), counted="healthy and staying or held")
+            verdict = self.guard(member, self.not_kept(), counted="healthy and staying or held")
         if not verdict.allowed:
             self.held_back.append(f"{member.label} cannot be removed safely: {verdict.sum}")
             return None
         return self.remove_allowed(member, reason, verdict)
+
+    def guard(
+        self,
+        victim: Member,
+        leaving: Iterable[Member],
+        *,
+        counted: str = "healthy and staying",
+        alarmed: bool = False,
+    ) -> Verdict:
+        """Whether a voter may be removed, whatever becomes of removals under way: see `guard.guard`."""
+        gone = tuple(leaving)
+        return throughout(
+            self.view.voters,
+            [voter for voter in self.removing if voter.id != victim.id],
+            lambda voters: guard(voters, victim, gone, counted=counted, alarmed=alarmed),
+        )
 
     def remove_allowed(self, member: Member, reason: str, verdict: Verdict) -> Decision | None:
         """Removes a voter that may go, prepared, after a snapshot, and after another one leads."""

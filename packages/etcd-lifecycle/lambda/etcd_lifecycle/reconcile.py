@@ -236,7 +236,7 @@ class Reconciler:
             if not self._confirmed(decision):
                 return None
             # Where services are slow, that look takes longer than the lease holds.
-            if not lease.renew():
+            if not lease.renew(removing={*view.removing, decision.action.member_id}):
                 raise _LeaseLostError
         if isinstance(decision.action, TakeSnapshot):
             outcome = self._take(decision.action, view, lease, seconds_left)
@@ -244,6 +244,8 @@ class Reconciler:
             outcome = self._prepare(decision.action, view, lease, seconds_left)
         else:
             outcome = self.actor.act(decision.action, view)
+        if isinstance(decision.action, RemoveMember) and outcome.result is not Result.UNKNOWN:
+            lease.settle(decision.action.member_id)
         now = self.clock()
         name = type(decision.action).__name__
         self.telemetry.log("INFO", f"{name}: {outcome}", action=decision.action, outcome=outcome)

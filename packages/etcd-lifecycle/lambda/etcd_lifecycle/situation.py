@@ -29,6 +29,7 @@ class Situation:
         leaving: Voters that are not to be counted on: their instances are going, about to be
             interrupted, in the midst of a replacement of their root volumes, or gone.
         doomed: Those of them that answer and that nothing holds: they will end by themselves.
+        removing: Voters that etcd may still remove, as that was begun and has not been seen to end.
     """
 
     def __init__(self, view: ClusterView, policy: Policy, now: float) -> None:
@@ -55,6 +56,7 @@ class Situation:
             for voter in self.leaving
             if voter.answers and (owner := self.owner(voter)) and self.unheld(owner)
         )
+        self.removing = tuple(voter for voter in view.voters if voter.id in view.removing)
 
     def _counted_on(self, voter: Member) -> bool:
         owner = self.owner(voter)

@@ -36,6 +36,7 @@ _WIDE: Final = frozenset(
         "raft_index",
         "raft_term",
         "recorded",
+        "removing",
         "retired",
         "revision",
         "target_id",

@@ -132,7 +132,7 @@ def _waiting(verb, key, name_of):
 
 def _update_item(params, name_of):
     key = params["Key"]["sk"]["S"]
-    if key == "lease":
+    if key == "state#lease":
         return _lease(params)
     if key == "state#seed":
         return _seed(params)

@@ -98,6 +98,7 @@ class Place(NamedTuple):
         told: Whether the instance, if its member never started, knows how to join the cluster.
         level: Which of the `AGES` it has waited for, if there is something to wait for: since its
             member was added if it has one.
+        removing: Whether the removal of its member was begun, and may still come.
     """
 
     member: str | None
@@ -105,6 +106,7 @@ class Place(NamedTuple):
     leads: bool = False
     told: int = UNTOLD
     level: int = 0
+    removing: bool = False
 
     @property
     def votes(self) -> bool:
@@ -213,6 +215,7 @@ def look(places: list[Place], desired: int, policy: Policy = POLICY) -> ClusterV
         first_seen=first_seen,
         recorded=recorded,
         notices=notices,
+        removing=tuple(member_id(n) for n, one in enumerate(places, start=1) if one.removing),
     )
     if not told:
         return seen
@@ -283,7 +286,7 @@ def _died(place: Place) -> Place | None:
         kind = "dead"
     elif kind in {"synced", "lagging"}:
         kind = "silent"
-    return Place(kind, GONE)
+    return Place(kind, GONE, removing=place.removing)
 
 
 def _told_anew(places: list[Place]) -> list[Place]:
@@ -347,6 +350,14 @@ def _remove(places: list[Place], at: int) -> list[Place] | None:
     if not changed[at].waits or victim.instance == GONE:
         changed[at] = changed[at]._replace(level=0)
     return elect(_told_anew(changed))
+
+
+def _removals(places: list[Place]) -> Iterator[list[Place]]:
+    """What there is when one of the removals that nobody knows of is done."""
+    for at, place in enumerate(places):
+        done = _remove(places, at) if place.removing and is_quorate(places) else None
+        if done is not None:
+            yield done
 
 
 def _complete(places: list[Place], action: CompleteHook) -> list[Place] | None:
@@ -438,8 +449,12 @@ def happen(
     elected = elect(changed)
     if events or elected != changed:
         return elected
+    hang = any(one.votes and not one.answers for one in places)
     older = [
-        one._replace(level=one.level + 1) if one.waits and one.level < len(AGES) - 1 else one
+        one._replace(
+            level=one.level + (one.waits and one.level < len(AGES) - 1),
+            removing=one.removing and hang,
+        )
         for one in places
     ]
     return None if older == places else older
@@ -567,6 +582,7 @@ class Exploration:
 
     def _step(self, state: State, pending: list[State]) -> State | None:
         places = decode(state)
+        self._come_at_last(places, pending)
         seen = look(places, self.desired, self.policy)
         decision = plan(seen, self.policy, NOW)
         action = decision.action
@@ -584,6 +600,7 @@ class Exploration:
         if reached == state:
             self._complain(state, "the action has no effect", [], decision)
             return self._wait(places)
+        self._go_undone(places, action, pending)
         self._come_late(places, action, pending)
         self._come_meanwhile(places, decision, pending)
         return reached
@@ -591,9 +608,12 @@ class Exploration:
     def _come_meanwhile(
         self, places: list[Place], decision: Decision, pending: list[State]
     ) -> None:
-        """Between the look and the action the tooling does something, or members wake up."""
+        """Between the look and the action the tooling does something, or members wake up.
+
+        Or a removal of which nobody has heard comes.
+        """
         joined = join_by_own_means(places) if self.own_join else places
-        for between in (joined, wake(places)):
+        for between in (joined, wake(places), *_removals(places)):
             done = apply(between, decision.action) if between != places else None
             if done is None:
                 continue
@@ -603,8 +623,11 @@ class Exploration:
             pending.append(_tidy(done))
 
     def _come_late(self, places: list[Place], action: Action, pending: list[State]) -> None:
-        """The action's outcome is unknown, the planner does something else, and then it is done."""
-        if not isinstance(action, (AddLearner, Promote, RemoveMember, TransferLeadership)):
+        """The action's outcome is unknown, the planner does something else, and then it is done.
+
+        Removals may be done later still: see `_go_undone`.
+        """
+        if not isinstance(action, (AddLearner, Promote, TransferLeadership)):
             return
         between = self._happen(places)
         if between is None or len(between) < len(places):
@@ -623,6 +646,28 @@ class Exploration:
                 _tidy(places), f"{action}, late after {decision.action}, costs the quorum", []
             )
         pending.append(_tidy(done))
+
+    def _go_undone(self, places: list[Place], action: Action, pending: list[State]) -> None:
+        """The action is not done, and what happens by itself happens meanwhile.
+
+        Nothing is changed by it, as it was refused; or it is a removal whose outcome is unknown, so
+        that it may be done at any time, or never.
+        """
+        undone = [places]
+        if isinstance(action, RemoveMember):
+            at = action.member_id - member_id(1)
+            begun = [one._replace(removing=one.removing or n == at) for n, one in enumerate(places)]
+            undone.append(begun)
+            pending.append(_tidy(begun))
+        pending += [_tidy(between) for each in undone if (between := self._happen(each))]
+
+    def _come_at_last(self, places: list[Place], pending: list[State]) -> None:
+        """A removal of which nobody has heard is done now."""
+        for done in _removals(places):
+            self.late += 1
+            if self.desired and is_quorate(places) and not is_quorate(done):
+                self._complain(_tidy(places), "a removal that comes late costs the quorum", [])
+            pending.append(_tidy(done))
 
     def _wait(self, places: list[Place]) -> State | None:
         after = self._happen(places) or ask_a_person(places)
@@ -670,6 +715,7 @@ def _told(state: State) -> str:
         + ("*" if one.leads else "")
         + ("", " told", " told before")[one.told]
         + (f" {one.level}" if one.level else "")
+        + (" removing" if one.removing else "")
         for one in decode(state)
     )
 
@@ -696,15 +742,15 @@ def starts(
 
     Args:
         members: How many members.
-        rare: Whether voters may hang, or be far behind, and instances be about to be interrupted, or
-            have their root volumes replaced.
+        rare: Whether voters may be far behind, and instances be about to be interrupted, or have
+            their root volumes replaced.
         alone: What instances without members there may be.
     """
     states = (*STATES, *RARE_STATES) if rare else STATES
     voters = [Place(kind, one) for kind in ("healthy", "dead", "alarmed") for one in states]
     voters.append(Place("unnamed", GONE))
-    if rare:
-        voters += [Place(kind, one) for kind in ("hung", "behind") for one in states if one != GONE]
+    running = ("hung", "behind") if rare else ("hung",)
+    voters += [Place(kind, one) for kind in running for one in states if one != GONE]
     learners = [Place(kind, one) for kind in LEARNERS for one in states if one != ROOT_WAITS]
     alone = tuple(alone)
     for chosen in combinations_with_replacement(voters, members):

@@ -341,7 +341,10 @@ def _remove(view: ClusterView, action: RemoveMember) -> Iterator[str]:
         yield "a removal of a voter whose instance stays"
     if view.leader and victim.id == view.leader.id and victim.healthy:
         yield "a removal of a healthy leader that was not moved first"
-    yield from _guard(view, victim, [one for one in view.voters if one.id != victim.id])
+    removing = [one for one in view.voters if one.id in view.removing and one.id != victim.id]
+    for late in (frozenset[int](), *({one.id} for one in removing)):
+        gone = {victim.id, *late}
+        yield from _guard(view, victim, [one for one in view.voters if one.id not in gone])
 
 
 def _guard(view: ClusterView, victim: Member, remaining: list[Member]) -> Iterator[str]:

@@ -15,12 +15,14 @@ from etcd_lifecycle.act import Outcome, Result
 from etcd_lifecycle.auto_scaling import GroupDescription
 from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import CompleteHook, RemoveMember, Transition
-from etcd_lifecycle.observe import _waiting
+from etcd_lifecycle.observe import _waiting, under_way
 from etcd_lifecycle.outages import Outages
 from etcd_lifecycle.reconcile import Reconciler
 from etcd_lifecycle.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cluster_world import World
     from etcd_lifecycle.model import Action, ClusterView, Instance, Notice, NoticeKind
 
@@ -80,6 +82,7 @@ class Services:
     _notices: dict[str, Notice] = field(default_factory=dict)
     _beaten: dict[str, float] = field(default_factory=dict)
     _late: list[Action] = field(default_factory=list)
+    _records: Records = field(default_factory=Records)
     _left: float = RUN_SECONDS
     _overlapped: bool = False
 
@@ -155,6 +158,7 @@ class Services:
             retains=retains,
             notices=dict(self._notices),
         )
+        seen = replace(seen, removing=under_way(seen, self._records, now))
         keys = _waiting(seen, Records(first_seen=self._first_seen))
         self._first_seen = {key: self._first_seen.get(key, now) for key in keys}
         return replace(seen, first_seen=dict(self._first_seen))
@@ -221,8 +225,15 @@ class Services:
     def acquire(self) -> bool:
         return True
 
-    def renew(self) -> bool:
+    def renew(self, *, removing: Iterable[int] = ()) -> bool:
+        if ids := frozenset(removing):
+            self._records = replace(
+                self._records, removing=ids, removing_since=self.world.now + self.skew
+            )
         return True
+
+    def settle(self, member_id: int) -> None:
+        self._records = replace(self._records, removing=self._records.removing - {member_id})
 
     def release(self) -> bool:
         return True

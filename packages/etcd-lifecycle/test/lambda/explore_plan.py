@@ -57,7 +57,7 @@ def main() -> int:
         "--rare",
         type=int,
         default=0,
-        help="up to how many, some hang, are far behind, are interrupted or get new roots",
+        help="up to how many, some are far behind, are interrupted or get new roots",
     )
     parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; 0 to 5")
     parser.add_argument(

@@ -4,7 +4,14 @@ import pytest
 from cluster_views import GONE, NOW, POLICY, Slot, instance_id, member_id, view
 from etcd_lifecycle.etcd_answers import MemberList, StatusReport
 from etcd_lifecycle.journal import Records
-from etcd_lifecycle.observe import PROGRESS_SECONDS, Observer, _waiting, progress
+from etcd_lifecycle.observe import (
+    PROGRESS_SECONDS,
+    REMOVAL_SECONDS,
+    Observer,
+    _waiting,
+    progress,
+    under_way,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,22 @@ def test_without_a_quorum_what_is_known_of_members_still_holds():
     known = Records(first_seen={str(member_id(9)): NOW, instance_id(9): NOW})
 
     assert _waiting(seen, known) == [instance_id(3), str(member_id(9))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "reckoned"),
+    [
+        ("healthy", REMOVAL_SECONDS - 1, True),
+        ("healthy", REMOVAL_SECONDS + 1, False),
+        # It may hang, and hold the request.
+        ("dead", 100 * REMOVAL_SECONDS, True),
+    ],
+)
+def test_a_removal_without_an_outcome_is_reckoned_with_while_it_may_come(kind, age, reckoned):
+    begun = Records(removing=frozenset({member_id(2), member_id(9)}), removing_since=NOW - age)
+    seen = view(Slot(), Slot(), Slot(kind))
+
+    assert under_way(seen, begun, NOW) == ((member_id(2),) if reckoned else ())
 
 
 class Surroundings:

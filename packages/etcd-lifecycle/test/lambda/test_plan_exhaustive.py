@@ -16,6 +16,7 @@ from cluster_graph import (
     Place,
     decode,
     encode,
+    look,
     rescuable,
     starts,
 )
@@ -133,6 +134,25 @@ def test_the_exploration_finds_a_planner_that_leaves_the_guard_to_etcd(monkeypat
     monkeypatch.setattr("etcd_lifecycle.plan.guard", hopeful)
     assert "the action costs the quorum" not in explored("dead")
     assert "the action costs the quorum" in explored("hung")
+
+
+def test_the_exploration_finds_a_planner_that_forgets_a_removal_that_may_still_come(monkeypatch):
+    """One that hangs may hold the request, and etcd counts on it: nothing but the guard is careful."""
+    start = [
+        Place("healthy", "InService"),
+        Place("healthy", "Terminating:Wait", leads=True),
+        Place("healthy", "Terminating:Wait"),
+        Place("hung", "InService"),
+    ]
+
+    def explored():
+        exploration = Exploration(1)
+        exploration.follow(encode(start))
+        return "\n".join(exploration.wrong)
+
+    assert explored() == ""
+    monkeypatch.setattr("cluster_graph.look", lambda *seen: replace(look(*seen), removing=()))
+    assert "a removal that comes late costs the quorum" in explored()
 
 
 def test_the_exploration_finds_a_planner_that_hands_over_to_whoever_is_there(monkeypatch):

@@ -78,6 +78,7 @@ class Scene:
     service: Dependency = field(default_factory=lambda: Dependency("AWS", lambda _: True))
     log: list = field(default_factory=list)
     entries: list = field(default_factory=list)
+    settled: list = field(default_factory=list)
     now: float = NOW
     left: float = 300.0
     policy: object = POLICY
@@ -149,9 +150,12 @@ class Scene:
         self.log.append("acquire")
         return self._is_ours()
 
-    def renew(self):
-        self.log.append("renew")
+    def renew(self, *, removing=()):
+        self.log.append(("renew", *sorted(removing)) if removing else "renew")
         return self._is_ours()
+
+    def settle(self, member_id):
+        self.settled.append(member_id)
 
     def release(self):
         self.log.append("release")
@@ -493,7 +497,25 @@ def test_a_removal_is_decided_a_second_time_on_a_fresh_look():
 
     assert scene.actions == [RemoveMember(member_id(3))]
     at = scene.log.index(RemoveMember(member_id(3)))
-    assert scene.log[at - 4 : at] == ["renew", "describe", "observe", "renew"]
+    assert scene.log[at - 4 : at] == ["renew", "describe", "observe", ("renew", member_id(3))]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "settled"),
+    [(DONE, [member_id(3)]), (NOT_NOW, [member_id(3)]), (Outcome(Result.UNKNOWN, "no answer"), [])],
+)
+def test_a_removal_is_remembered_until_its_outcome_is_known(outcome, settled):
+    scene = Scene([REMOVES], outcomes=[outcome], left=ROUND_SECONDS - 1).run()
+
+    assert scene.actions == [RemoveMember(member_id(3))]
+    assert scene.settled == settled
+
+
+def test_a_removal_is_remembered_with_those_that_are_under_way():
+    both = replace(REMOVES, removing=(member_id(1),))
+    scene = Scene([both, both, SETTLED]).run()
+
+    assert ("renew", member_id(1), member_id(3)) in scene.log
 
 
 def test_a_removal_is_left_when_the_lease_was_lost_during_the_fresh_look():

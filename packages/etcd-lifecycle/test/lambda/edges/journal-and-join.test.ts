@@ -16,6 +16,7 @@ const NOTHING = {
   notices: {},
   preparations: {},
   override: null,
+  removing: [],
 };
 
 let ministack: Ministack;
@@ -299,8 +300,8 @@ describe('since when something waits', () => {
 });
 
 describe('the lease', () => {
-  const lease = (cluster: string, owner: string, method: string, now: number) =>
-    python.call<[boolean, number]>('lease', [TABLE, cluster, owner, method, now]);
+  const lease = (cluster: string, owner: string, method: string, now: number, options = {}) =>
+    python.call<[boolean, number]>('lease', [TABLE, cluster, owner, method, now, options]);
 
   test('is held by one owner, until it ends', async () => {
     const cluster = newCluster();
@@ -335,12 +336,34 @@ describe('the lease', () => {
     expect(await lease(cluster, 'a', 'acquire', 1001)).toEqual([true, 2]);
   });
 
-  test('is not part of what a decision reads, and has no time to live', async () => {
+  test('remembers removals that are under way, whoever holds it, until they are settled', async () => {
+    const cluster = newCluster();
+    const removing = () => load(cluster).then((read) => (read as typeof NOTHING).removing);
+    await lease(cluster, 'a', 'acquire', 1000);
+    await lease(cluster, 'a', 'renew', 1001, { removing: [7, 8] });
+    await lease(cluster, 'b', 'acquire', 1040);
+    await lease(cluster, 'b', 'renew', 1041);
+    expect(await removing()).toEqual(['7', '8']);
+    await lease(cluster, 'b', 'settle', 1042, { member_id: 8 });
+    await lease(cluster, 'b', 'release', 1042);
+    expect(await removing()).toEqual(['7']);
+    await lease(cluster, 'c', 'acquire', 1043);
+    await lease(cluster, 'c', 'renew', 1044, { removing: [9] });
+    expect(await removing()).toEqual(['9']);
+    // Who has lost it forgets nothing.
+    await lease(cluster, 'a', 'settle', 1045, { member_id: 9 });
+    expect(await lease(cluster, 'a', 'renew', 1045)).toEqual([false, 1]);
+    expect(await removing()).toEqual(['9']);
+  });
+
+  test('says nothing to a decision, and has no time to live', async () => {
     const cluster = newCluster();
     await lease(cluster, 'a', 'acquire', 1000);
     expect(await load(cluster)).toEqual(NOTHING);
     const items = await python.call<{ pk: { S: string }; sk: { S: string } }[]>('items', [TABLE]);
-    const item = items.find(({ pk, sk }) => pk.S === `cluster#${cluster}` && sk.S === 'lease');
+    const item = items.find(
+      ({ pk, sk }) => pk.S === `cluster#${cluster}` && sk.S === 'state#lease',
+    );
     expect(item).toBeDefined();
     expect(item).not.toHaveProperty('expires');
   });

@@ -114,6 +114,7 @@ def load(table, cluster):
             for key, one in records.preparations.items()
         },
         "override": records.override and dataclasses.asdict(records.override),
+        "removing": sorted(str(one) for one in records.removing),
     }
 
 
@@ -200,13 +201,13 @@ def read_journal(table, cluster, limit):
     return [dataclasses.asdict(entry) for entry in journal(table, cluster).read_journal(limit)]
 
 
-def lease(table, cluster, owner, method, now):
+def lease(table, cluster, owner, method, now, arguments):
     """Call a method of an owner's lease at a time; return its answer and the fence."""
     NOW[0] = now
     key = (table, cluster, owner)
     if key not in LEASES:
         LEASES[key] = journal(table, cluster).lease(owner, clock=lambda: NOW[0])
-    answer = getattr(LEASES[key], method)()
+    answer = getattr(LEASES[key], method)(**arguments)
     return [answer, LEASES[key].fence]
 
 
