@@ -36,7 +36,7 @@ import {
   EtcdTls,
 } from '../src';
 import { RETRY_POLICIES } from '../src/private/guards/retries';
-import { ClusterStack } from './cluster-stack';
+import { ClusterStack, TLS_FILES } from './cluster-stack';
 import { LAMBDA_PATH } from './lambda/edges/python-path';
 
 const PATH = '/Stack/EtcdLifecycle';
@@ -329,8 +329,10 @@ describe('a warm pool', () => {
   function withPool(pool: WarmPoolOptions, bootstrapped = true) {
     const stack = new ClusterStack();
     const autoScalingGroup = stack.addGroup();
-    const lifecycle = stack.addLifecycle({ autoScalingGroup, tls: EtcdTls.none() });
-    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noTls');
+    const lifecycle = stack.addUnbootstrapped({ autoScalingGroup, tls: EtcdTls.none() });
+    for (const id of ['noTls', 'notBootstrapped']) {
+      CdkAnnotations.of(lifecycle).acknowledgeWarning(`@quorate/etcd-lifecycle:${id}`);
+    }
     autoScalingGroup.addWarmPool(pool);
     if (bootstrapped) {
       autoScalingGroup.addUserData(...lifecycle.bootstrapCommands());
@@ -364,6 +366,53 @@ describe('a warm pool', () => {
     stack.addLifecycle();
     stack.addGroup('Workers').addWarmPool();
     expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('lines for the user data', () => {
+  test('that nobody has asked for are warned of', () => {
+    const stack = new ClusterStack();
+    stack.addUnbootstrapped();
+    expect(warnings(stack)).toEqual([
+      'bootstrapCommands() of the construct is never called, so that no instance starts its member, ' +
+        'and one after another is given up at its launch: call ' +
+        'autoScalingGroup.addUserData(...lifecycle.bootstrapCommands()), or pass join: ' +
+        "EtcdJoin.managedByInstance() if the instances' own tooling starts etcd " +
+        '[ack: @quorate/etcd-lifecycle:notBootstrapped]',
+    ]);
+  });
+
+  test('may be asked for until the app is complete', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    const lifecycle = stack.addUnbootstrapped({ autoScalingGroup });
+    autoScalingGroup.addUserData(...lifecycle.bootstrapCommands({ tlsFiles: TLS_FILES }));
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('may be another image’s business: the warning can be acknowledged', () => {
+    const stack = new ClusterStack();
+    const lifecycle = stack.addUnbootstrapped();
+    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:notBootstrapped');
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('are not missed where instances join by their own means', () => {
+    const stack = new ClusterStack();
+    stack.addUnbootstrapped({ join: EtcdJoin.managedByInstance() });
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('are not missed of a group that was made elsewhere, whose user data nobody knows', () => {
+    const stack = new ClusterStack();
+    stack.addUnbootstrapped({
+      autoScalingGroup: AutoScalingGroup.fromAutoScalingGroupName(stack, 'Group', 'etcd'),
+      members: {
+        securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Members', 'sg-1')],
+        role: Role.fromRoleName(stack, 'Member', 'etcd-member'),
+      },
+    });
+    expect(warnings(stack)).toEqual([expect.stringContaining('importedGroup')]);
   });
 });
 
@@ -401,13 +450,14 @@ describe('the members’ security group', () => {
     const launchTemplate = template(stack);
     for (const name of ['one', 'two']) {
       const autoScalingGroup = stack.addGroup(`Group-${name}`, { launchTemplate });
-      new EtcdLifecycle(stack, name === 'one' ? 'Other' : 'EtcdLifecycle', {
+      const lifecycle = new EtcdLifecycle(stack, name === 'one' ? 'Other' : 'EtcdLifecycle', {
         autoScalingGroup,
         clusterName: name,
         vpc: stack.vpc,
         tls: stack.addTls(name),
         securityGroups: [own],
       });
+      lifecycle.bootstrapCommands({ tlsFiles: TLS_FILES });
     }
     expect(warnings(stack)).toEqual([]);
   });
