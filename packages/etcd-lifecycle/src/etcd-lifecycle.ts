@@ -32,6 +32,7 @@ import {
   grantReadSnapshots,
 } from './private/grants';
 import { guardAccess } from './private/guards/access';
+import { guardAlarms } from './private/guards/alarms';
 import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
 import { guardBootstrap } from './private/guards/bootstrap';
 import { guardCapacity } from './private/guards/capacity';
@@ -277,6 +278,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     guardPublicSubnets(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
+    guardAlarms(this, this.settings);
     guardBeforeRemoval(this, this.settings);
     guardImportedGroup(this, this.settings);
     const own = ownGroup(this.settings.autoScalingGroup);

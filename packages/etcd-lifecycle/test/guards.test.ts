@@ -416,6 +416,61 @@ describe('lines for the user data', () => {
   });
 });
 
+describe('limits of alarms', () => {
+  function warningsWith(props: Partial<EtcdLifecycleProps>): unknown[] {
+    const stack = new ClusterStack();
+    const lifecycle = stack.addLifecycle(props);
+    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noTls');
+    return warnings(stack);
+  }
+
+  const minutes = Duration.minutes;
+  const ACK = '[ack: @quorate/etcd-lifecycle:noEffect]';
+  const idle: [string, Partial<EtcdLifecycleProps>, string][] = [
+    [
+      'of snapshots that nobody takes',
+      { alarms: { snapshotAge: Duration.hours(1) } },
+      'alarms.snapshotAge has no effect, as no snapshots are taken: pass snapshots, or leave it out',
+    ],
+    [
+      'of a certificate that the function has not',
+      { tls: EtcdTls.none(), alarms: { certificateEnds: Duration.days(7) } },
+      'alarms.certificateEnds has no effect, as the function has no certificate: pass tls: ' +
+        'EtcdTls.fromSecret(...), or leave it out',
+    ],
+    [
+      'of a learner that is given up before',
+      { launchDeadline: minutes(20), alarms: { learnerStalled: minutes(20) } },
+      'alarms.learnerStalled is 1200 s, but a learner without progress is given up at the ' +
+        'launchDeadline of 1200 s, before the alarm begins: make it shorter, or leave it out',
+    ],
+  ];
+  test.each(idle)('%s are warned of', (_title, props, message) => {
+    expect(warningsWith(props)).toEqual([`${message} ${ACK}`]);
+    const { alarms } = props;
+    expect(warningsWith({ ...props, alarms: { ...alarms, enabled: false } })).toEqual([]);
+  });
+
+  test('of what there is are not', () => {
+    const stack = new ClusterStack();
+    stack.addLifecycle({
+      snapshots: { bucket: new Bucket(stack, 'Backups') },
+      launchDeadline: minutes(20),
+      alarms: {
+        snapshotAge: Duration.hours(1),
+        certificateEnds: Duration.days(7),
+        learnerStalled: Duration.seconds(1199),
+      },
+    });
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('of a learner may be longer where it joins by its own means, and is not given up', () => {
+    const join = EtcdJoin.managedByInstance();
+    expect(warningsWith({ join, alarms: { learnerStalled: Duration.hours(1) } })).toEqual([]);
+  });
+});
+
 describe('the members’ security group', () => {
   function warningsWith(mutable: boolean, props: Partial<EtcdLifecycleProps> = {}): unknown[] {
     const stack = new ClusterStack();
