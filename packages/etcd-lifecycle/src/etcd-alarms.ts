@@ -24,7 +24,8 @@ export interface EtcdAlarms {
   readonly hookHeld?: Duration;
 
   /**
-   * How long a learner may come no nearer to the leader.
+   * How long a learner may come no nearer to the leader; less than `launchDeadline`, at which it is
+   * given up, unless the instances join by their own means.
    * @default - 10 minutes, or half of `launchDeadline` if that is less
    */
   readonly learnerStalled?: Duration;

@@ -32,7 +32,9 @@ import {
   grantReadSnapshots,
 } from './private/grants';
 import { guardAccess } from './private/guards/access';
+import { guardAlarms } from './private/guards/alarms';
 import { guardAgent, guardBeforeRemoval } from './private/guards/before-removal';
+import { guardBootstrap } from './private/guards/bootstrap';
 import { guardCapacity } from './private/guards/capacity';
 import { guardGroup, guardLaunch } from './private/guards/group';
 import { guardImportedGroup } from './private/guards/imported-group';
@@ -198,7 +200,8 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
   /**
    * The shell lines for the instances' user data that start etcd as the function says. They need
    * curl, the AWS CLI and etcd (3.5.31 or newer, or 3.6.12 or newer) on the instance, and wait
-   * until the function has handed over a place in the cluster.
+   * until the function has handed over a place in the cluster. Never to ask for them is warned of,
+   * unless the group is imported or the instances join by their own means.
    *
    * @throws Error if `tlsFiles` are missing for a cluster with TLS, or given for one without; if an
    * option is misspelt, or of another kind; or if the instances join by their own means.
@@ -275,6 +278,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
     guardPublicSubnets(this, this.settings);
     guardTimes(this, this.settings);
     guardSnapshots(this, this.settings);
+    guardAlarms(this, this.settings);
     guardBeforeRemoval(this, this.settings);
     guardImportedGroup(this, this.settings);
     const own = ownGroup(this.settings.autoScalingGroup);
@@ -299,6 +303,7 @@ export class EtcdLifecycle extends EtcdMetrics implements IConnectable {
       guardCapacity(this, own.resource);
       guardPurchase(this, own.group, own.resource);
       guardWarmPool(this, own.group, this.bootstrapped);
+      guardBootstrap(this, this.settings, this.bootstrapped);
     }
     if (access.runCommand ?? beforeRemoval?.commands) {
       guardAgent(this, membersOf(autoScalingGroup, members).role);

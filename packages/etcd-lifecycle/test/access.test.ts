@@ -12,7 +12,7 @@ import {
   type EtcdSsmRunCommandOptions,
   EtcdTls,
 } from '../src';
-import { ClusterStack } from './cluster-stack';
+import { ClusterStack, TLS_FILES } from './cluster-stack';
 
 interface Properties {
   readonly Environment: { readonly Variables: Record<string, string> };
@@ -107,7 +107,8 @@ describe('by commands', () => {
   });
 
   test('is warned of the agent, and not of TLS that the instances have', () => {
-    const { stack } = synthesize();
+    const stack = new ClusterStack();
+    addLifecycle(stack).bootstrapCommands({ tlsFiles: TLS_FILES });
     const warnings = Annotations.fromStack(stack)
       .findWarning('/Stack/EtcdLifecycle', Match.anyValue())
       .map(({ entry }) => String(entry.data));

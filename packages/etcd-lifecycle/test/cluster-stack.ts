@@ -14,7 +14,14 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { EtcdLifecycle, type EtcdLifecycleProps, EtcdTls } from '../src';
+import { type BootstrapTlsFiles, EtcdLifecycle, type EtcdLifecycleProps, EtcdTls } from '../src';
+
+/** Where the certificates of a member are on its instance. */
+export const TLS_FILES: BootstrapTlsFiles = {
+  caFile: '/pki/ca.crt',
+  certificateFile: '/pki/server.crt',
+  keyFile: '/pki/server.key',
+};
 
 const assembly = mkdtempSync(join(tmpdir(), 'etcd-lifecycle-test-'));
 afterAll(() => rmSync(assembly, { recursive: true, force: true }));
@@ -60,8 +67,21 @@ export class ClusterStack extends Stack {
     return EtcdTls.fromSecret(new Secret(this, id));
   }
 
-  /** The construct under test: the cluster `main` of a group of its own, with TLS. */
+  /**
+   * The construct under test: the cluster `main` of a group of its own, with TLS. It is asked for its
+   * lines, as by everybody; they are in no user data, so that they change no template.
+   */
   public addLifecycle(props: Partial<EtcdLifecycleProps> = {}): EtcdLifecycle {
+    const lifecycle = this.addUnbootstrapped(props);
+    if (!props.join?.managedByInstance) {
+      const secure = !('tls' in props) || props.tls?.scheme === 'https';
+      lifecycle.bootstrapCommands(secure ? { tlsFiles: TLS_FILES } : {});
+    }
+    return lifecycle;
+  }
+
+  /** The same, never asked for the lines that start its members. */
+  public addUnbootstrapped(props: Partial<EtcdLifecycleProps> = {}): EtcdLifecycle {
     return new EtcdLifecycle(this, 'EtcdLifecycle', {
       autoScalingGroup: props.autoScalingGroup ?? this.addGroup(),
       clusterName: 'main',

@@ -36,7 +36,7 @@ import {
   EtcdTls,
 } from '../src';
 import { RETRY_POLICIES } from '../src/private/guards/retries';
-import { ClusterStack } from './cluster-stack';
+import { ClusterStack, TLS_FILES } from './cluster-stack';
 import { LAMBDA_PATH } from './lambda/edges/python-path';
 
 const PATH = '/Stack/EtcdLifecycle';
@@ -329,8 +329,10 @@ describe('a warm pool', () => {
   function withPool(pool: WarmPoolOptions, bootstrapped = true) {
     const stack = new ClusterStack();
     const autoScalingGroup = stack.addGroup();
-    const lifecycle = stack.addLifecycle({ autoScalingGroup, tls: EtcdTls.none() });
-    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noTls');
+    const lifecycle = stack.addUnbootstrapped({ autoScalingGroup, tls: EtcdTls.none() });
+    for (const id of ['noTls', 'notBootstrapped']) {
+      CdkAnnotations.of(lifecycle).acknowledgeWarning(`@quorate/etcd-lifecycle:${id}`);
+    }
     autoScalingGroup.addWarmPool(pool);
     if (bootstrapped) {
       autoScalingGroup.addUserData(...lifecycle.bootstrapCommands());
@@ -364,6 +366,108 @@ describe('a warm pool', () => {
     stack.addLifecycle();
     stack.addGroup('Workers').addWarmPool();
     expect(warnings(stack)).toEqual([]);
+  });
+});
+
+describe('lines for the user data', () => {
+  test('that nobody has asked for are warned of', () => {
+    const stack = new ClusterStack();
+    stack.addUnbootstrapped();
+    expect(warnings(stack)).toEqual([
+      'bootstrapCommands() of the construct is never called, so that no instance starts its member, ' +
+        'and one after another is given up at its launch: call ' +
+        'autoScalingGroup.addUserData(...lifecycle.bootstrapCommands()), or pass join: ' +
+        "EtcdJoin.managedByInstance() if the instances' own tooling starts etcd " +
+        '[ack: @quorate/etcd-lifecycle:notBootstrapped]',
+    ]);
+  });
+
+  test('may be asked for until the app is complete', () => {
+    const stack = new ClusterStack();
+    const autoScalingGroup = stack.addGroup();
+    const lifecycle = stack.addUnbootstrapped({ autoScalingGroup });
+    autoScalingGroup.addUserData(...lifecycle.bootstrapCommands({ tlsFiles: TLS_FILES }));
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('may be another image’s business: the warning can be acknowledged', () => {
+    const stack = new ClusterStack();
+    const lifecycle = stack.addUnbootstrapped();
+    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:notBootstrapped');
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('are not missed where instances join by their own means', () => {
+    const stack = new ClusterStack();
+    stack.addUnbootstrapped({ join: EtcdJoin.managedByInstance() });
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('are not missed of a group that was made elsewhere, whose user data nobody knows', () => {
+    const stack = new ClusterStack();
+    stack.addUnbootstrapped({
+      autoScalingGroup: AutoScalingGroup.fromAutoScalingGroupName(stack, 'Group', 'etcd'),
+      members: {
+        securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Members', 'sg-1')],
+        role: Role.fromRoleName(stack, 'Member', 'etcd-member'),
+      },
+    });
+    expect(warnings(stack)).toEqual([expect.stringContaining('importedGroup')]);
+  });
+});
+
+describe('limits of alarms', () => {
+  function warningsWith(props: Partial<EtcdLifecycleProps>): unknown[] {
+    const stack = new ClusterStack();
+    const lifecycle = stack.addLifecycle(props);
+    CdkAnnotations.of(lifecycle).acknowledgeWarning('@quorate/etcd-lifecycle:noTls');
+    return warnings(stack);
+  }
+
+  const minutes = Duration.minutes;
+  const ACK = '[ack: @quorate/etcd-lifecycle:noEffect]';
+  const idle: [string, Partial<EtcdLifecycleProps>, string][] = [
+    [
+      'of snapshots that nobody takes',
+      { alarms: { snapshotAge: Duration.hours(1) } },
+      'alarms.snapshotAge has no effect, as no snapshots are taken: pass snapshots, or leave it out',
+    ],
+    [
+      'of a certificate that the function has not',
+      { tls: EtcdTls.none(), alarms: { certificateEnds: Duration.days(7) } },
+      'alarms.certificateEnds has no effect, as the function has no certificate: pass tls: ' +
+        'EtcdTls.fromSecret(...), or leave it out',
+    ],
+    [
+      'of a learner that is given up before',
+      { launchDeadline: minutes(20), alarms: { learnerStalled: minutes(20) } },
+      'alarms.learnerStalled is 1200 s, but a learner without progress is given up at the ' +
+        'launchDeadline of 1200 s, before the alarm begins: make it shorter, or leave it out',
+    ],
+  ];
+  test.each(idle)('%s are warned of', (_title, props, message) => {
+    expect(warningsWith(props)).toEqual([`${message} ${ACK}`]);
+    const { alarms } = props;
+    expect(warningsWith({ ...props, alarms: { ...alarms, enabled: false } })).toEqual([]);
+  });
+
+  test('of what there is are not', () => {
+    const stack = new ClusterStack();
+    stack.addLifecycle({
+      snapshots: { bucket: new Bucket(stack, 'Backups') },
+      launchDeadline: minutes(20),
+      alarms: {
+        snapshotAge: Duration.hours(1),
+        certificateEnds: Duration.days(7),
+        learnerStalled: Duration.seconds(1199),
+      },
+    });
+    expect(warnings(stack)).toEqual([]);
+  });
+
+  test('of a learner may be longer where it joins by its own means, and is not given up', () => {
+    const join = EtcdJoin.managedByInstance();
+    expect(warningsWith({ join, alarms: { learnerStalled: Duration.hours(1) } })).toEqual([]);
   });
 });
 
@@ -401,13 +505,14 @@ describe('the members’ security group', () => {
     const launchTemplate = template(stack);
     for (const name of ['one', 'two']) {
       const autoScalingGroup = stack.addGroup(`Group-${name}`, { launchTemplate });
-      new EtcdLifecycle(stack, name === 'one' ? 'Other' : 'EtcdLifecycle', {
+      const lifecycle = new EtcdLifecycle(stack, name === 'one' ? 'Other' : 'EtcdLifecycle', {
         autoScalingGroup,
         clusterName: name,
         vpc: stack.vpc,
         tls: stack.addTls(name),
         securityGroups: [own],
       });
+      lifecycle.bootstrapCommands({ tlsFiles: TLS_FILES });
     }
     expect(warnings(stack)).toEqual([]);
   });
