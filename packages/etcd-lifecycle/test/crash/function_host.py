@@ -23,7 +23,7 @@ import traceback
 import uuid
 
 import side_effects
-from etcd_lifecycle import aws, handler, plan
+from etcd_lifecycle import aws, handler, plan, recovery
 
 _TIME_LIMIT_MS = 60_000
 
@@ -75,6 +75,8 @@ def main():
     """Serve invocations, one after the other."""
     # Members start between the runs, so that a run need not wait for one: see crash-cluster.ts.
     plan.STARTING_SECONDS = 0
+    # Members whose quorum is lost for good elect nobody meanwhile.
+    recovery.RECHECK_SECONDS = 0
     # Clients that nobody uses: what botocore reads for them is kept in its session.
     idle = aws.clients()
     for client in (idle.autoscaling, idle.dynamodb, idle.ec2, idle.s3, idle.sqs, idle.ssm):
