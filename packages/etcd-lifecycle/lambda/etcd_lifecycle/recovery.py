@@ -174,19 +174,20 @@ class Recovery:
         seed = view.seed
         lost = seed.restore.lost_cluster_id if seed.restore else seed.cluster_id or 0
         order = RestoreOrder(request.snapshot, request.bump_revision, lost)
-        if not lease.renew():
-            raise RefusedError("another run took over in between: try again")
-        if not self.context.journal.order_recovery(seed, order) and not self._has(order, request):
-            raise RefusedError("the record was changed in between: look again")
         last = "unknown" if remains.last_revision is None else str(remains.last_revision)
+        # First: what is recorded is carried out, whether or not this run lives to tell who ordered it.
         self._record(
             order,
             f"{request.operator} ordered to make the cluster anew, as {lost:x} has lost its quorum",
+            "ordered",
             f"alive {len(remains.alive)}, ended {len(remains.ended)}, unknown "
             f"{len(remains.unknown)}, last known revision {last}, snapshot's revision "
             f"{request.snapshot_revision}",
-            "done",
         )
+        if not lease.renew():
+            raise self._refused(order, "another run took over in between: try again")
+        if not self.context.journal.order_recovery(seed, order) and not self._has(order, request):
+            raise self._refused(order, "the record was changed in between: look again")
 
     def cancel(self, operator: str) -> None:
         """Take back the order that stands.
@@ -200,9 +201,9 @@ class Recovery:
         seed = self.context.journal.load().seed
         if seed is None or seed.restore is None:
             raise RefusedError("no order stands: none was given, or the new cluster lives already")
+        self._record(seed.restore, f"{operator} took the order back", "taken back")
         if not self.context.journal.cancel_recovery(seed):
-            raise RefusedError("the record was changed in between: look again")
-        self._record(seed.restore, f"{operator} took the order back", "", "taken back")
+            raise self._refused(seed.restore, "the record was changed in between: look again")
 
     def _has(self, order: RestoreOrder, request: OrderRequest) -> bool:
         """Whether the order is recorded: the answer to its first attempt may have been lost."""
@@ -211,7 +212,12 @@ class Recovery:
             seed is not None and seed.restore == order and seed.generation == request.generation + 1
         )
 
-    def _record(self, order: RestoreOrder, reason: str, arithmetic: str, outcome: str) -> None:
+    def _refused(self, order: RestoreOrder, reason: str) -> RefusedError:
+        """What is raised when nothing came of what the journal tells already."""
+        self._record(order, reason, "refused")
+        return RefusedError(reason)
+
+    def _record(self, order: RestoreOrder, reason: str, outcome: str, arithmetic: str = "") -> None:
         self.context.telemetry.log("WARNING", reason, order=order)
         self.context.record(str(order), reason, outcome, arithmetic)
 

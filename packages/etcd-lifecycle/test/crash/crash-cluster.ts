@@ -21,6 +21,7 @@ import {
   EtcdGateway,
   type EtcdMemberInfo,
   type EtcdStatus,
+  Etcdutl,
   LocalAutoScaling,
   type LocalInstance,
   Ministack,
@@ -87,6 +88,7 @@ export class CrashBench implements AsyncDisposable {
   static async start(): Promise<CrashBench> {
     const directory = mkdtempSync(join(tmpdir(), 'quorate-crash-'));
     const etcd = await resolveEtcd();
+    const etcdutl = await Etcdutl.resolve();
     const autoScaling = await LocalAutoScaling.start();
     let ministack: Ministack | undefined;
     try {
@@ -109,6 +111,7 @@ export class CrashBench implements AsyncDisposable {
         {
           directory,
           etcd: etcd.path,
+          etcdutl: etcdutl.path,
           logFile,
           betweenRuns: join(directory, 'between-runs'),
           deadLetterQueueUrl: QueueUrl,
@@ -127,6 +130,7 @@ export class CrashBench implements AsyncDisposable {
     readonly at: {
       readonly directory: string;
       readonly etcd: string;
+      readonly etcdutl: string;
       readonly logFile: string;
       /** A file that is there while the function does not run. */
       readonly betweenRuns: string;
@@ -229,7 +233,7 @@ export class CrashCluster {
           BETWEEN_RUNS: bench.at.betweenRuns,
           ...QUICK_CHANGES,
         },
-        path: [QUICK_PROGRAMS, dirname(ministack.python)],
+        path: [QUICK_PROGRAMS, dirname(ministack.python), dirname(bench.at.etcdutl)],
       },
     });
   }
@@ -386,9 +390,13 @@ export class CrashCluster {
     }
   }
 
-  /** The members by the linearizable list of the first member that gives one. */
-  async members(): Promise<EtcdMemberInfo[]> {
-    for (const url of this.clientUrls()) {
+  /**
+   * The members by the linearizable list of the first member that gives one.
+   *
+   * @param urls - Whom to ask; by default those in service.
+   */
+  async members(urls = this.clientUrls()): Promise<EtcdMemberInfo[]> {
+    for (const url of urls) {
       const gateway = new EtcdGateway(url, { timeoutMs: 2000 });
       try {
         return await gateway.memberList();
@@ -472,14 +480,20 @@ export class CrashCluster {
     return below('state#override').map(([, item]) => item.member?.S ?? '');
   }
 
-  /** The key of the snapshot that is recorded, and those of all that are stored. */
-  async snapshots(): Promise<{ recorded: string | undefined; stored: string[] }> {
+  /** The key and the revision of the snapshot that is recorded, and the keys of all that are stored. */
+  async snapshots(): Promise<{
+    recorded: string | undefined;
+    revision: number;
+    stored: string[];
+  }> {
     const below = await this.readState();
     const { Contents = [] } = await this.bench.parts.s3.send(
       new ListObjectsV2Command({ Bucket: SNAPSHOT_BUCKET, Prefix: `${this.name}/` }),
     );
+    const [snapshot] = below('state#snapshot').map(([, item]) => item);
     return {
-      recorded: below('state#snapshot').map(([, item]) => item.key?.S)[0],
+      recorded: snapshot?.key?.S,
+      revision: Number(snapshot?.revision?.S),
       stored: Contents.map(({ Key = '' }) => Key),
     };
   }
@@ -642,6 +656,21 @@ export class CrashCluster {
       .join('\n');
   }
 
+  /**
+   * The client URLs of those that follow a leader: others would answer with an error, after seconds.
+   * The first member of a cluster is among them before its launch is complete.
+   */
+  private async ledUrls(): Promise<string[]> {
+    const asked = this.instances().filter(
+      (one) =>
+        ['InService', 'Pending:Wait'].includes(one.lifecycleState) &&
+        one.processesAlive &&
+        !this.paused.has(one.instanceId),
+    );
+    const seen = await Promise.all(asked.map((one) => this.status(one)));
+    return asked.filter((_, index) => seen[index]?.leader !== undefined).map(clientUrl);
+  }
+
   /** Learns which addresses, members and files belong to the instances that have a part. */
   private async learnNames(): Promise<void> {
     for (const one of this.instances()) {
@@ -651,7 +680,7 @@ export class CrashCluster {
       // An address may have served another instance before.
       this.addresses.set(one.privateIpAddress, this.names.get(one.instanceId) ?? this.newcomer);
     }
-    for (const member of await this.members()) {
+    for (const member of await this.members(await this.ledUrls())) {
       const host = new URL(member.peerUrls[0] ?? '').hostname;
       this.memberIds.set(member.id, this.addresses.get(host) ?? this.newcomer);
     }

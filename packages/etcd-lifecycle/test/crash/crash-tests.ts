@@ -72,14 +72,14 @@ class Stage {
         await cluster.settle(this.scenario.from);
       }
       await this.scenario.prepare(cluster);
-      await this.playOn(cluster, crash);
-      return [...cluster.effects];
+      return await this.playOn(cluster, crash);
     } finally {
       await cluster.end();
     }
   }
 
-  private async playOn(cluster: CrashCluster, crash: CrashPoint | undefined): Promise<void> {
+  private async playOn(cluster: CrashCluster, crash: CrashPoint | undefined): Promise<string[]> {
+    let effects: string[];
     const before = (await cluster.records()).seed;
     const load = WriteLoad.start({
       endpoints: () => cluster.clientUrls(),
@@ -89,15 +89,18 @@ class Stage {
       cluster.begin(this.scenario.from > 0 ? 'now' : 'creation');
       cluster.crash = crash;
       await this.scenario.run(cluster);
+      // The point was reached, and the function really died there.
+      expect(cluster.deaths).toBe(crash ? 1 : 0);
+      effects = [...cluster.effects];
+      await this.scenario.afterwards?.(cluster);
     } finally {
       await load.stop();
     }
-    // The point was reached, and the function really died there.
-    expect(cluster.deaths).toBe(crash ? 1 : 0);
     await this.expectOneEnd(cluster, before);
     const { lost, checked } = await load.verify(cluster.clientUrls());
     expect(lost).toEqual([]);
     expect(checked).toBeGreaterThan(0);
+    return effects;
   }
 
   /** Whatever happened on the way, this is how a scenario ends. */
@@ -116,10 +119,11 @@ class Stage {
 
     const { seed, members: recorded, waiting, handOvers } = await cluster.records();
     expect(seed.clusterId).toBe(leader?.clusterId);
-    if (this.scenario.from > 0) {
+    if (this.scenario.from > 0 && !this.scenario.madeAnew) {
       expect(seed).toEqual(before);
     } else {
-      expect(seed.instanceId).toBe(ids[0]);
+      expect(seed.clusterId).not.toBe(before.clusterId);
+      expect(ids).toContain(seed.instanceId);
     }
     // Nothing is left of what is gone, or no longer needed.
     expect(waiting).toEqual([]);

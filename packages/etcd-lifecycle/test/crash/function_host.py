@@ -23,7 +23,7 @@ import traceback
 import uuid
 
 import side_effects
-from etcd_lifecycle import aws, handler, plan, wiring
+from etcd_lifecycle import aws, handler, plan, recovery, wiring
 from etcd_lifecycle.etcd import EtcdEndpoint, EtcdEndpoints, Timeouts
 from etcd_lifecycle.etcd_gateway import SOCKET_MARGIN
 
@@ -96,6 +96,8 @@ def main():
     """Serve invocations, one after the other."""
     # Members start between the runs, so that a run need not wait for one: see crash-cluster.ts.
     plan.STARTING_SECONDS = 0
+    # Members whose quorum is lost for good elect nobody meanwhile.
+    recovery.RECHECK_SECONDS = 0
     wiring.EtcdEndpoints = _Endpoints
     # Clients that nobody uses: what botocore reads for them is kept in its session.
     idle = aws.clients()

@@ -17,8 +17,11 @@ export interface Scenario {
   /** Says who is who. Nothing has happened yet. */
   prepare(cluster: CrashCluster): Promise<void>;
 
-  /** What happens, to the end. */
+  /** What happens. */
   run(cluster: CrashCluster): Promise<void>;
+
+  /** What follows on that to the end, and is the subject of other scenarios: nothing is killed. */
+  afterwards?(cluster: CrashCluster): Promise<void>;
 
   /** Further environment variables of the function. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -28,6 +31,12 @@ export interface Scenario {
    * @default false
    */
   readonly still?: boolean;
+
+  /**
+   * Whether it ends with another etcd cluster in place of the one before, made of a snapshot.
+   * @default false
+   */
+  readonly madeAnew?: boolean;
 
   /** What else must be so at the end. */
   expectEnd?(cluster: CrashCluster): Promise<void>;

@@ -2,7 +2,8 @@ import { expect } from '@jest/globals';
 import type { LocalInstance } from '@quorate/test-harness';
 import { at, chooseFollower, find, play, player, VICTIM } from './cast';
 import { type CrashCluster, SNAPSHOT_BUCKET } from './crash-cluster';
-import { maintain } from './order-scenarios';
+import { maintain } from './maintain-scenario';
+import { recover } from './recover-scenario';
 import type { Scenario } from './scenario';
 
 const AUTO_SCALING = 'Auto Scaling';
@@ -251,5 +252,6 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map(
     snapshotFirst,
     outage,
     maintain,
+    recover,
   ].map((scenario) => [scenario.name, scenario]),
 );

@@ -231,7 +231,7 @@ describe('a cluster that has lost two of three', () => {
       ).rejects.toThrow(/required revision has been compacted/);
     });
     expect(recorded('RestoreOrder').at(-1)).toMatchObject({
-      outcome: 'done',
+      outcome: 'ordered',
       reason: expect.stringContaining('ordered to make the cluster anew'),
     });
   });

@@ -1,6 +1,8 @@
 """When a recovery is refused, and what an order to recover makes of the cluster."""
 
+import io
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from cluster_views import (
@@ -16,6 +18,8 @@ from cluster_views import (
     view,
 )
 from etcd_lifecycle.etcd_answers import StatusReport
+from etcd_lifecycle.etcd_errors import Refused
+from etcd_lifecycle.journal import Records
 from etcd_lifecycle.model import (
     NO_LEADER,
     CompleteHook,
@@ -31,8 +35,11 @@ from etcd_lifecycle.model import (
     Wait,
 )
 from etcd_lifecycle.observe import Answers, without_retired
+from etcd_lifecycle.operation_context import OperationContext
 from etcd_lifecycle.plan import plan
-from etcd_lifecycle.recovery import MOST_BUMP, OrderRequest, Remains, refusal
+from etcd_lifecycle.recovery import MOST_BUMP, OrderRequest, Recovery, Remains, refusal
+from etcd_lifecycle.refusal import RefusedError
+from etcd_lifecycle.telemetry import Telemetry
 
 LOST = 0xDEAD
 NEW = 0xBEEF
@@ -90,6 +97,92 @@ class TestRefusal:
     def test_an_order_that_stands_is_replaced_by_another(self):
         seen = replace(self.SEEN, seed=ORDERED)
         assert refusal(seen, self.REMAINS, replace(self.REQUEST, generation=1)) is None
+
+
+class Book:
+    """Stands for the journal and for what is remembered; notes what is written, in its order."""
+
+    def __init__(self, seed, *, takes=True):
+        self.seed = seed
+        self.takes = takes
+        self.written = []
+
+    def load(self):
+        return Records(seed=self.seed)
+
+    def record(self, entry):
+        self.written.append(entry.outcome)
+
+    def order_recovery(self, *_):
+        return self._change("the order")
+
+    def cancel_recovery(self, *_):
+        return self._change("no order")
+
+    def _change(self, what):
+        if self.takes:
+            self.written.append(what)
+        return self.takes
+
+
+class TestJournal:
+    """Whatever becomes of an order, the journal tells who gave it."""
+
+    @staticmethod
+    def recovery(book):
+        def refuses():
+            raise Refused(None, "nothing listens")
+
+        seen = replace(TestRefusal.SEEN, seed=book.seed)
+        return Recovery(
+            OperationContext(
+                group=SimpleNamespace(describe=lambda: None),
+                observer=SimpleNamespace(look=lambda *_: seen),
+                endpoints=SimpleNamespace(at=lambda _: SimpleNamespace(status=refuses)),
+                journal=book,
+                policy=POLICY,
+                telemetry=Telemetry("main", stream=io.StringIO()),
+                lease_seconds=30,
+                sleep=lambda _: None,
+            )
+        )
+
+    @staticmethod
+    def lease(*, held=True):
+        return SimpleNamespace(renew=lambda: held)
+
+    def test_an_order_is_told_before_a_run_that_dies_can_leave_it_behind(self):
+        book = Book(TestRefusal.SEEN.seed)
+        self.recovery(book).order(TestRefusal.REQUEST, self.lease())
+        assert book.written == ["ordered", "the order"]
+
+    @pytest.mark.parametrize(
+        ("takes", "held", "told"),
+        [(False, True, "changed in between"), (True, False, "another run took over")],
+    )
+    def test_so_is_that_nothing_came_of_it(self, takes, held, told):
+        book = Book(TestRefusal.SEEN.seed, takes=takes)
+        with pytest.raises(RefusedError, match=told):
+            self.recovery(book).order(TestRefusal.REQUEST, self.lease(held=held))
+        assert book.written == ["ordered", "refused"]
+
+    def test_an_order_that_is_not_safe_is_not_told(self):
+        book = Book(TestRefusal.SEEN.seed)
+        request = replace(TestRefusal.REQUEST, generation=1)
+        with pytest.raises(RefusedError, match="look again"):
+            self.recovery(book).order(request, self.lease())
+        assert book.written == []
+
+    def test_that_it_is_taken_back_is_told_before_as_well(self):
+        book = Book(ORDERED)
+        self.recovery(book).cancel("alice")
+        assert book.written == ["taken back", "no order"]
+
+    def test_unless_it_stands_on_that_is_told_too(self):
+        book = Book(ORDERED, takes=False)
+        with pytest.raises(RefusedError, match="changed in between"):
+            self.recovery(book).cancel("alice")
+        assert book.written == ["taken back", "refused"]
 
 
 def decide(seen):

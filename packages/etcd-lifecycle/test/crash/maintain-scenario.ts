@@ -1,11 +1,11 @@
 import { expect } from '@jest/globals';
 import type { LocalInstance } from '@quorate/test-harness';
-import { at, play, player } from './cast';
+import { play, player } from './cast';
 import type { CrashCluster } from './crash-cluster';
+import { expectKept, putKept } from './kept-keys';
+import { give, OPERATOR } from './orders';
 import type { Scenario } from './scenario';
 
-const OPERATOR = 'an operator';
-const KEPT = 20;
 /** What fills the databases: old revisions of one key. */
 const LARGE = { value: 'x'.repeat(64 << 10), times: 24 };
 
@@ -88,25 +88,6 @@ interface Step {
   readonly id: string;
 }
 
-/** Gives an order until it is answered: whose command has failed gives it again. */
-async function give<T>(
-  cluster: CrashCluster,
-  order: object,
-  beforeAgain: () => Promise<void>,
-): Promise<T> {
-  for (;;) {
-    const { ended, answer } = await cluster.pass(order);
-    if (ended === 'returned') {
-      if ((answer as { refused?: string }).refused !== undefined) {
-        throw new Error(`refused: ${(answer as { refused: string }).refused}`);
-      }
-      const [[, value]] = Object.entries(answer as object) as [[string, T]];
-      return value;
-    }
-    await beforeAgain();
-  }
-}
-
 /** Instances, by the ids of their members: in this order they are defragmented. */
 async function byMemberId(
   cluster: CrashCluster,
@@ -119,19 +100,4 @@ async function byMemberId(
   }
   const id = (one: LocalInstance) => ids.get(one) ?? 0n;
   return [...instances].sort((one, other) => (id(one) < id(other) ? -1 : 1));
-}
-
-const keptKeys = () => Array.from({ length: KEPT }, (_, n) => [`/kept/${n}`, `kept ${n}`] as const);
-
-async function putKept(cluster: CrashCluster, instance: LocalInstance): Promise<void> {
-  await cluster.ask(instance, async (gateway) => {
-    for (const [key, value] of keptKeys()) {
-      await gateway.put(key, value);
-    }
-  });
-}
-
-async function expectKept(cluster: CrashCluster): Promise<void> {
-  const found = await cluster.ask(at(cluster, 0), (gateway) => gateway.range({ prefix: '/kept/' }));
-  expect(new Map(found.map(({ key, value }) => [key, value]))).toEqual(new Map(keptKeys()));
 }

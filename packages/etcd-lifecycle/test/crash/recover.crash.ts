@@ -1,0 +1,3 @@
+import { testCrashes } from './crash-tests';
+
+testCrashes('recover');
