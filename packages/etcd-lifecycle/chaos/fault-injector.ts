@@ -5,7 +5,7 @@ import { EtcdGateway, type LocalInstance } from '@quorate/test-harness';
 import type { LocalDeployment } from '../demo/local-deployment';
 import type { AwsProxy } from './aws-proxy';
 import type { EventFaults } from './event-faults';
-import { killChildren, killEtcd } from './processes';
+import { killChildren, killEtcd, stopEtcd } from './processes';
 import {
   type AwsFault,
   describeFault,
@@ -138,7 +138,7 @@ export class FaultInjector {
     this.count(fault, `: ${instance.instanceId} at ${instance.privateIpAddress}`);
     const { instanceId } = instance;
     this.down.add(instanceId);
-    if (fault.kind === 'crash' || fault.kind === 'pause') {
+    if (fault.kind === 'crash' || fault.kind === 'stop' || fault.kind === 'pause') {
       await this.failForAWhile(fault, instance);
       this.down.delete(instanceId);
     } else {
@@ -149,8 +149,9 @@ export class FaultInjector {
 
   private async failForAWhile(fault: MemberFault, instance: LocalInstance): Promise<void> {
     const { autoScaling } = this.props.deployment;
-    if (fault.kind === 'crash') {
-      killEtcd(instance.pid ?? -1);
+    if (fault.kind !== 'pause') {
+      const end = fault.kind === 'crash' ? killEtcd : stopEtcd;
+      end(instance.pid ?? -1);
       await this.pause(fault.seconds * 1000);
       return;
     }

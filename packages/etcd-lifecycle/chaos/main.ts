@@ -10,9 +10,10 @@ const USAGE = `Usage: npx projen chaos [-- OPTIONS]
 
 Brings up a real etcd cluster of three members on this machine, with the real function behind an
 emulator of AWS, and replaces its instances at random under write load. Meanwhile members are killed,
-paused and wiped, the function is killed, events are lost, doubled and late, and AWS throttles, fails
-and answers slowly. Invariants are checked all the time, the history of a few registers afterwards,
-for linearizability. The seed determines the faults, so that a failure can be tried again.
+stopped, paused and wiped, the function is killed, events are lost, doubled and late, and AWS
+throttles, fails and answers slowly. Invariants are checked all the time, the history of a few
+registers afterwards, for linearizability. The seed determines the faults, so that a failure can be
+tried again.
 
 Options:
   --seed N         the faults to run (default 1)

@@ -9,16 +9,28 @@ interface ProcessStat {
 
 /** Kills etcd, and nothing else of its machine. Returns whether there was one. */
 export function killEtcd(groupId: number): boolean {
-  return kill(processes().filter(({ group, name }) => group === groupId && name === 'etcd'));
+  return signal('SIGKILL', etcdOf(groupId));
+}
+
+/** Asks etcd, and nothing else of its machine, to end. Returns whether there was one. */
+export function stopEtcd(groupId: number): boolean {
+  return signal('SIGTERM', etcdOf(groupId));
 }
 
 /** Kills the processes that another one has started. Returns whether there was one. */
 export function killChildren(parentId: number): boolean {
-  return kill(processes().filter(({ parent }) => parent === parentId));
+  return signal(
+    'SIGKILL',
+    processes().filter(({ parent }) => parent === parentId),
+  );
 }
 
-function kill(victims: readonly ProcessStat[]): boolean {
-  return victims.map(({ pid }) => ifThere(() => process.kill(pid, 'SIGKILL'))).some(Boolean);
+function etcdOf(groupId: number): ProcessStat[] {
+  return processes().filter(({ group, name }) => group === groupId && name === 'etcd');
+}
+
+function signal(name: NodeJS.Signals, receivers: readonly ProcessStat[]): boolean {
+  return receivers.map(({ pid }) => ifThere(() => process.kill(pid, name))).some(Boolean);
 }
 
 function processes(): ProcessStat[] {

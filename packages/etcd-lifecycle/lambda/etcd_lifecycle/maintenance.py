@@ -141,6 +141,9 @@ class Maintenance:
         member = next_member(view, done)
         if member is None:
             return {"member": None, "alarmed": alarmed}
+        # Where services are slow, that look takes longer than the lease holds.
+        if not lease.renew():
+            raise RefusedError("another run took over in between: try again")
         self._move_leadership_away(view, member, done)
         seconds = self._defragment(member, lease, seconds_left)
         after = self._wait_until_well(member, seconds_left)

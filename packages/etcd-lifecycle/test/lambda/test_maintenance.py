@@ -1,8 +1,14 @@
-"""When a member may be defragmented, and which one is next."""
+"""When a member may be defragmented, which one is next, and that nothing is done without the lease."""
+
+import io
 
 import pytest
-from cluster_views import Slot, member_id, view
-from etcd_lifecycle.maintenance import next_member, objection
+from cluster_views import POLICY, Slot, address, member_id, status, view
+from etcd_lifecycle.etcd_answers import StatusReport
+from etcd_lifecycle.maintenance import Maintenance, next_member, objection
+from etcd_lifecycle.operation_context import OperationContext
+from etcd_lifecycle.refusal import RefusedError
+from etcd_lifecycle.telemetry import Telemetry
 
 MAX_LAG = 1000
 SETTLED = view(Slot(), Slot(), Slot())
@@ -56,3 +62,82 @@ def test_when_the_leader_has_moved_to_one_that_is_done_the_old_one_is_next():
     moved = view(Slot(), Slot(), Slot(), leader=2)
     done = [member_id(2), member_id(3)]
     assert next_member(seen, done).id == next_member(moved, done).id == member_id(1)
+
+
+class Scene:
+    """Stands for all that a defragmentation works with, and writes down what it is asked, in order."""
+
+    def __init__(self, *, ours=True):
+        self.ours = ours
+        self.log = []
+        self.context = OperationContext(
+            group=self,
+            observer=self,
+            endpoints=self,
+            journal=self,
+            policy=POLICY,
+            telemetry=Telemetry("main", stream=io.StringIO()),
+            lease_seconds=30,
+        )
+
+    def defragment_one(self, done):
+        return Maintenance(self.context).defragment("alice", done, self, lambda: 60.0)
+
+    def describe(self):
+        self.log.append("describe")
+
+    def look(self, _group, _now):
+        self.log.append("look")
+        return SETTLED
+
+    def renew(self):
+        self.log.append("renew")
+        return self.ours
+
+    def record(self, entry):
+        self.log.append(entry.action)
+
+    def at(self, host):
+        return Endpoint(host, self.log)
+
+
+class Endpoint:
+    """Stands for the member at an address."""
+
+    def __init__(self, host, log):
+        self.host = host
+        self.log = log
+
+    def standing_alarms(self):
+        return ()
+
+    def transfer_leadership(self, target):
+        self.log.append(("transfer", target))
+
+    def defragment(self, _timeout):
+        self.log.append(("defragment", self.host))
+
+    def status(self):
+        return StatusReport(0, 0, learner=False, status=status(member_id(1)))
+
+
+def test_the_lease_is_renewed_after_the_look_and_before_anything_is_done():
+    scene = Scene()
+    answer = scene.defragment_one({member_id(2), member_id(3)})
+
+    assert answer["member"]["name"] == "i-1"
+    assert scene.log == [
+        *("describe", "look", "renew"),
+        ("transfer", member_id(2)),
+        ("defragment", address(1)),
+        f"Defragment(member_id={member_id(1)})",
+    ]
+
+
+@pytest.mark.parametrize("done", [set(), {member_id(2), member_id(3)}])
+def test_nothing_is_done_when_the_lease_was_lost_during_the_look(done):
+    scene = Scene(ours=False)
+    with pytest.raises(RefusedError, match="another run"):
+        scene.defragment_one(done)
+
+    assert scene.log == ["describe", "look", "renew"]
