@@ -505,6 +505,8 @@ class Exploration:
         launches: Whether the group manages to launch what it lacks.
         policy: What is a choice: `POLICY`, or `OWN_JOIN`.
         tooling: With `OWN_JOIN`, whether the instances' tooling works, or hangs.
+        undone: Whether something else may happen after an action that was not done, before another is
+            decided on.
         ends: How each state ends: `SETTLED`, `WAITS`, `LOST` or `LIVELOCK`.
         wrong: What broke a rule or a property, in sentences.
         actions: How often each kind of action was chosen.
@@ -517,6 +519,7 @@ class Exploration:
     launches: bool = True
     policy: Policy = POLICY
     tooling: bool = True
+    undone: bool = True
     ends: dict[State, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
@@ -648,10 +651,9 @@ class Exploration:
         pending.append(_tidy(done))
 
     def _go_undone(self, places: list[Place], action: Action, pending: list[State]) -> None:
-        """The action is not done, and what happens by itself happens meanwhile.
+        """The action is not done: refused, or a removal whose outcome is unknown.
 
-        Nothing is changed by it, as it was refused; or it is a removal whose outcome is unknown, so
-        that it may be done at any time, or never.
+        That may be done at any time, or never. Meanwhile something happens by itself.
         """
         undone = [places]
         if isinstance(action, RemoveMember):
@@ -659,7 +661,8 @@ class Exploration:
             begun = [one._replace(removing=one.removing or n == at) for n, one in enumerate(places)]
             undone.append(begun)
             pending.append(_tidy(begun))
-        pending += [_tidy(between) for each in undone if (between := self._happen(each))]
+        if self.undone:
+            pending += [_tidy(between) for each in undone if (between := self._happen(each))]
 
     def _come_at_last(self, places: list[Place], pending: list[State]) -> None:
         """A removal of which nobody has heard is done now."""

@@ -1,6 +1,7 @@
 """Explores every state of a cluster of some sizes to its end, and prints how many there are.
 
-    python explore_plan.py --members 5 [--rare 3] [--desired 3 5] [--processes 2] [--own-join]
+    python explore_plan.py --members 5 [--rare 3] [--undone 4] [--desired 3 5] [--processes 2]
+        [--own-join]
 
 `cluster_graph` tells what a state is and what is asked of each. One process explores one number of
 instances that the group wants; the slowest come first.
@@ -28,17 +29,18 @@ FEW = ((), (Place(None, LAUNCHES),))
 """Instances without members beside the most members; with fewer there is every kind of them."""
 
 
-def explore(task: tuple[int, bool, int, int, bool | None]) -> tuple[Exploration, int, float]:
+def explore(task: tuple[int, bool, int, int, int, bool | None]) -> tuple[Exploration, int, float]:
     """Explore everything for one number of wanted instances; the explorer, starts and seconds.
 
     The last part of a task tells whether the instances' own tooling works; None: they have none.
     """
-    desired, launches, members, rare, tooling = task
+    desired, launches, members, rare, undone, tooling = task
     begun = time.monotonic()
     policy = POLICY if tooling is None else OWN_JOIN
     exploration = Exploration(desired, launches, policy, tooling=tooling is not False)
     count = 0
     for size in range(1, members + 1):
+        exploration.undone = size <= undone
         kinds = [(False, FEW if size == members and size > 3 else ALONE)]
         if size <= rare:
             kinds.append((True, ALONE))
@@ -59,6 +61,12 @@ def main() -> int:
         default=0,
         help="up to how many, some are far behind, are interrupted or get new roots",
     )
+    parser.add_argument(
+        "--undone",
+        type=int,
+        default=4,
+        help="up to how many, something else may happen after an action that was not done",
+    )
     parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; 0 to 5")
     parser.add_argument(
         "--own-join", action="store_true", help="instances bring their own members in"
@@ -68,10 +76,11 @@ def main() -> int:
     desired = options.desired or list(range(6))
     tooling = True if options.own_join else None
     tasks = [
-        (one, True, options.members, options.rare, tooling) for one in sorted(desired, reverse=True)
+        (one, True, options.members, options.rare, options.undone, tooling)
+        for one in sorted(desired, reverse=True)
     ]
     # That the group launches nothing, or the tooling hangs, is tried with fewer members.
-    fewer = (min(options.members, 3), min(options.rare, 2))
+    fewer = (min(options.members, 3), min(options.rare, 2), min(options.undone, 3))
     tasks += [(one, False, *fewer, tooling) for one in desired]
     if options.own_join:
         tasks += [(one, True, *fewer, False) for one in desired]
