@@ -133,9 +133,10 @@ class Snapshots:
             stored = self._take(member, view, seconds_left, keep_alive)
         except (SnapshotError, EtcdError, *STORE_ERRORS) as error:
             return self._failed(member, error)
+        # Before the record: a run that dies in between leaves none behind, as the next one starts over.
+        self._prune()
         self._journal.record_snapshot(stored)
         self._telemetry.snapshot_stored(stored.size, stored.stored - stored.taken)
-        self._prune()
         return Outcome(
             Result.DONE,
             f"s3://{self._store.bucket}/{stored.key}, {stored.size} bytes, with everything up to "

@@ -70,13 +70,14 @@ class Recorder:
         name = self._in_full(effect)
         self._tell(name)
         self._die_at("before", name)
+        if effect.lasting:
+            self._set_context(effect)
 
     def after(self, effect):
         """Come from a side effect that has happened, and of which nobody has heard yet."""
         self._die_at("after", self._in_full(effect))
-        if not effect.passing:
-            self._context = effect.name
-            self._write({"context": effect.name})
+        if not (effect.passing or effect.lasting):
+            self._set_context(effect)
 
     def unknown(self, what):
         """Something left the process, and nobody knows what it does."""
@@ -84,6 +85,10 @@ class Recorder:
 
     def _in_full(self, effect):
         return f"{effect.name} after: {self._context}" if effect.lease else effect.name
+
+    def _set_context(self, effect):
+        self._context = effect.name
+        self._write({"context": effect.name})
 
     def _tell(self, name):
         self._write({"effect": name})
@@ -97,12 +102,16 @@ class Recorder:
 
 
 class Effect:
-    """A side effect: its name, and whether it says something about the effects after it."""
+    """A side effect: its name, and whether it says something about the effects after it.
 
-    def __init__(self, name, *, lease=False, passing=False):
+    A passing one does not. A lasting one already does when it begins, as others come meanwhile.
+    """
+
+    def __init__(self, name, *, lease=False, passing=False, lasting=False):
         self.name = name
         self.lease = lease
         self.passing = passing or lease
+        self.lasting = lasting
 
 
 def _lease(params):
@@ -260,8 +269,8 @@ _CHANGES_OF_ETCD = {
 
 def _change_of_etcd(connection, url, body, name_of):
     if url == "/v3/maintenance/defragment":
-        # The lease is renewed meanwhile, before or after the answer as it happens: passing.
-        return Effect(f"defragment the member of {name_of(connection.host)}", passing=True)
+        # The lease is renewed meanwhile, before or after the answer as it happens.
+        return Effect(f"defragment the member of {name_of(connection.host)}", lasting=True)
     if url not in _CHANGES_OF_ETCD:
         return None
     return _CHANGES_OF_ETCD[url](json.loads(body), name_of)

@@ -115,7 +115,7 @@ async function world(): Promise<unknown> {
         .map(({ action }) => action)
         .filter((action) => !/^Describe|Heartbeat$/.test(action)),
       // Neither who runs just now, nor since when an instance waits, changes the cluster.
-      records: Items.filter(({ sk }) => !/^(lease|state#seen#)/.test(sk?.S ?? '')),
+      records: Items.filter(({ sk }) => !/^state#(lease$|seen#)/.test(sk?.S ?? '')),
     };
   } finally {
     gateway.close();

@@ -294,13 +294,14 @@ def test_a_slow_stream_tells_that_it_is_alive_at_each_piece():
     assert alive == [NOW + second for second in range(1, len(parts.chunks) + 1)]
 
 
-def test_old_ones_are_deleted_once_the_new_one_is_recorded():
+def test_old_ones_are_deleted_once_the_new_one_is_stored_and_before_it_is_recorded():
+    """A run that dies before the record takes another one; after it, nobody would delete them soon."""
     parts = Parts()
     parts.take(keep=5)
 
-    assert parts.done[-2][0] == "record"
-    assert parts.done[-1] == ("prune", 5)
-    assert parts.lines[-1]["keys"] == ["old"]
+    assert parts.steps[-3:] == ["complete", "prune", "record"]
+    assert parts.done[-2] == ("prune", 5)
+    assert parts.lines[0]["keys"] == ["old"]
 
 
 @pytest.mark.parametrize("error", [DENIED, SILENT, RetentionError("kept")])
@@ -308,7 +309,8 @@ def test_old_ones_that_stay_do_not_make_the_new_one_fail(error):
     parts = Parts(prune=error)
 
     assert parts.take(keep=5).result is Result.DONE
-    assert "old snapshots were not deleted" in parts.lines[-1]["message"]
+    assert "old snapshots were not deleted" in parts.lines[0]["message"]
+    assert parts.steps[-1] == "record"
 
 
 def test_how_long_it_may_take_goes_by_the_size():
