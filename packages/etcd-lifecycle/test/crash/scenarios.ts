@@ -188,7 +188,12 @@ const snapshotFirst: Scenario = {
   baseAddress: '127.0.67.2',
   from: 3,
   to: 3,
-  environment: { QUORATE_SNAPSHOT_BUCKET: SNAPSHOT_BUCKET, QUORATE_SNAPSHOT_KEEP: '1' },
+  // The lease is so short that it is always renewed while the snapshot comes.
+  environment: {
+    QUORATE_SNAPSHOT_BUCKET: SNAPSHOT_BUCKET,
+    QUORATE_SNAPSHOT_KEEP: '1',
+    QUORATE_LEASE_SECONDS: '0.003',
+  },
   async prepare(cluster) {
     await chooseFollower(cluster);
     await cluster.ageSnapshots();

@@ -50,6 +50,10 @@ _OTHER_WAYS_OUT = frozenset(
 )
 
 
+_RENEWAL_SECONDS = 10
+"""How long the answer to something that lasts is held back at most."""
+
+
 class Recorder:
     """What one invocation did, told through a pipe as it happens: the process may end at any moment."""
 
@@ -60,6 +64,7 @@ class Recorder:
         self._point = request.get("point")
         self._moment = request.get("moment")
         self._pipe = pipe
+        self._renewed = threading.Event()
 
     def name_of(self, thing):
         """Return the part that an instance, an address or a member plays in the scenario."""
@@ -70,11 +75,20 @@ class Recorder:
         name = self._in_full(effect)
         self._tell(name)
         self._die_at("before", name)
+        if effect.lease:
+            self._renewed.set()
         if effect.lasting:
             self._set_context(effect)
+            self._renewed.clear()
 
     def after(self, effect):
-        """Come from a side effect that has happened, and of which nobody has heard yet."""
+        """Come from a side effect that has happened, and of which nobody has heard yet.
+
+        The answer to one that lasts comes when the lease has been renewed meanwhile, as it would be if
+        there were more to do.
+        """
+        if effect.lasting:
+            self._renewed.wait(_RENEWAL_SECONDS)
         self._die_at("after", self._in_full(effect))
         if not (effect.passing or effect.lasting):
             self._set_context(effect)

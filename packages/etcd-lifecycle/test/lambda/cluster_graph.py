@@ -505,8 +505,8 @@ class Exploration:
         launches: Whether the group manages to launch what it lacks.
         policy: What is a choice: `POLICY`, or `OWN_JOIN`.
         tooling: With `OWN_JOIN`, whether the instances' tooling works, or hangs.
-        undone: Whether something else may happen after an action that was not done, before another is
-            decided on.
+        undone: Of up to how many members something else may happen after an action that was not done,
+            before another is decided on.
         ends: How each state ends: `SETTLED`, `WAITS`, `LOST` or `LIVELOCK`.
         wrong: What broke a rule or a property, in sentences.
         actions: How often each kind of action was chosen.
@@ -519,7 +519,7 @@ class Exploration:
     launches: bool = True
     policy: Policy = POLICY
     tooling: bool = True
-    undone: bool = True
+    undone: int = MOST_WANTED
     ends: dict[State, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
@@ -661,7 +661,7 @@ class Exploration:
             begun = [one._replace(removing=one.removing or n == at) for n, one in enumerate(places)]
             undone.append(begun)
             pending.append(_tidy(begun))
-        if self.undone:
+        if sum(one.member is not None for one in places) <= self.undone:
             pending += [_tidy(between) for each in undone if (between := self._happen(each))]
 
     def _come_at_last(self, places: list[Place], pending: list[State]) -> None:

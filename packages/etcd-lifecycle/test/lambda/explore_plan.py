@@ -1,6 +1,6 @@
 """Explores every state of a cluster of some sizes to its end, and prints how many there are.
 
-    python explore_plan.py --members 5 [--rare 3] [--undone 4] [--desired 3 5] [--processes 2]
+    python explore_plan.py --members 5 [--rare 3] [--undone 3] [--desired 3 5] [--processes 2]
         [--own-join]
 
 `cluster_graph` tells what a state is and what is asked of each. One process explores one number of
@@ -25,7 +25,7 @@ sys.path[:0] = [
 from cluster_graph import ALONE, LAUNCHES, OWN_JOIN, Exploration, Place, starts  # noqa: E402
 from cluster_views import POLICY  # noqa: E402
 
-FEW = ((), (Place(None, LAUNCHES),))
+FEW = {4: ((), (Place(None, LAUNCHES),)), 5: ((),)}
 """Instances without members beside the most members; with fewer there is every kind of them."""
 
 
@@ -37,11 +37,12 @@ def explore(task: tuple[int, bool, int, int, int, bool | None]) -> tuple[Explora
     desired, launches, members, rare, undone, tooling = task
     begun = time.monotonic()
     policy = POLICY if tooling is None else OWN_JOIN
-    exploration = Exploration(desired, launches, policy, tooling=tooling is not False)
+    exploration = Exploration(
+        desired, launches, policy, tooling=tooling is not False, undone=undone
+    )
     count = 0
     for size in range(1, members + 1):
-        exploration.undone = size <= undone
-        kinds = [(False, FEW if size == members and size > 3 else ALONE)]
+        kinds = [(False, FEW.get(size, ALONE) if size == members else ALONE)]
         if size <= rare:
             kinds.append((True, ALONE))
         for with_rare, alone in kinds:
@@ -64,7 +65,7 @@ def main() -> int:
     parser.add_argument(
         "--undone",
         type=int,
-        default=4,
+        default=3,
         help="up to how many, something else may happen after an action that was not done",
     )
     parser.add_argument("--desired", type=int, nargs="+", help="what the group wants; 0 to 5")

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import time
+from dataclasses import replace
 
 from etcd_lifecycle.act import Actor, Result
 from etcd_lifecycle.auto_scaling import GroupDescription
@@ -48,6 +49,7 @@ class InMemory:
         self.wanted = len(instances) - 1
         self.seed = Seed(instances[0]["id"], cluster_id)
         self.seen = {}
+        self.removals = Records()
         self.entries = []
 
     # The group
@@ -64,7 +66,7 @@ class InMemory:
     # The journal, and its lease
 
     def load(self):
-        return Records(seed=self.seed, first_seen=self.seen)
+        return replace(self.removals, seed=self.seed, first_seen=self.seen)
 
     def first_seen(self, keys, now, known):
         self.seen = {key: known.get(key, now) for key in keys}
@@ -82,8 +84,13 @@ class InMemory:
     def acquire(self):
         return True
 
-    def renew(self):
+    def renew(self, *, removing=()):
+        if removing:
+            self.removals = Records(removing=frozenset(removing), removing_since=time.time())
         return True
+
+    def settle(self, member_id):
+        self.removals = replace(self.removals, removing=self.removals.removing - {member_id})
 
     def release(self):
         return True
