@@ -305,7 +305,10 @@ async function main(options: Options): Promise<void> {
 }
 
 function readOptions(): Options | undefined {
+  const args = process.argv.slice(2);
   const { values } = parseArgs({
+    // npm wants a "--" before the arguments of a script; projen keeps it.
+    args: args[0] === '--' ? args.slice(1) : args,
     options: {
       keep: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },

@@ -126,7 +126,10 @@ function measure(rounds: number): Measurements {
 }
 
 function main(): number {
+  const args = process.argv.slice(2);
   const { values } = parseArgs({
+    // npm wants a "--" before the arguments of a script; projen keeps it.
+    args: args[0] === '--' ? args.slice(1) : args,
     options: {
       rounds: { type: 'string', default: '11' },
       output: { type: 'string' },
