@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { programArguments } from '../packages/etcd-lifecycle/demo/program';
 import { runCommand } from './command';
 import { copyExample, exampleNames } from './example';
 import { LocalRegistry } from './local-registry';
@@ -305,10 +306,8 @@ async function main(options: Options): Promise<void> {
 }
 
 function readOptions(): Options | undefined {
-  const args = process.argv.slice(2);
   const { values } = parseArgs({
-    // npm wants a "--" before the arguments of a script; projen keeps it.
-    args: args[0] === '--' ? args.slice(1) : args,
+    args: programArguments(),
     options: {
       keep: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },

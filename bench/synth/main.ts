@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { programArguments } from '../../packages/etcd-lifecycle/demo/program';
 import { packAll, ROOT } from '../../release/pack';
 import {
   addedPercent,
@@ -126,10 +127,8 @@ function measure(rounds: number): Measurements {
 }
 
 function main(): number {
-  const args = process.argv.slice(2);
   const { values } = parseArgs({
-    // npm wants a "--" before the arguments of a script; projen keeps it.
-    args: args[0] === '--' ? args.slice(1) : args,
+    args: programArguments(),
     options: {
       rounds: { type: 'string', default: '11' },
       output: { type: 'string' },

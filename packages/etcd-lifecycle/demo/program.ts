@@ -39,12 +39,12 @@ export function readArguments<T extends NonNullable<ParseArgsConfig['options']>>
  * options are wrong, 130 when it was interrupted.
  */
 export async function runProgram<Options>(program: Program<Options>): Promise<void> {
-  process.exitCode = await exitCodeOf(program, argumentsOf(process.argv));
+  process.exitCode = await exitCodeOf(program, programArguments());
 }
 
 /** What follows the script. npm wants a "--" before the arguments of a script; projen keeps it. */
-function argumentsOf(argv: readonly string[]): string[] {
-  const args = argv.slice(2);
+export function programArguments(): string[] {
+  const args = process.argv.slice(2);
   return args[0] === '--' ? args.slice(1) : args;
 }
 

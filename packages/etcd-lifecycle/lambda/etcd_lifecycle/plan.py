@@ -61,7 +61,7 @@ from .preparation_rule import Begin, Ready, is_prepared, judge_preparation
 from .situation import Situation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .guard import Verdict
 
@@ -339,11 +339,7 @@ class _Planner(Situation):
     def replace_root(self, instance: Instance, member: Member) -> Decision | None:
         """Lets an instance go whose member keeps its place, and is away for a while."""
         voters = self.view.voters
-        verdict = throughout(
-            voters,
-            [voter for voter in self.removing if voter.id != member.id],
-            lambda some: spare(some, member, self.leaving),
-        )
+        verdict = self.whatever_comes(member, lambda some: spare(some, member, self.leaving))
         if member.learner or (verdict.allowed and not self.leads(member)):
             return self.let_go(
                 instance, "its member keeps its place, and the others are a majority", verdict.sum
@@ -644,11 +640,14 @@ class _Planner(Situation):
     ) -> Verdict:
         """Whether a voter may be removed, whatever becomes of removals under way: see `guard.guard`."""
         gone = tuple(leaving)
-        return throughout(
-            self.view.voters,
-            [voter for voter in self.removing if voter.id != victim.id],
-            lambda voters: guard(voters, victim, gone, counted=counted, alarmed=alarmed),
+        return self.whatever_comes(
+            victim, lambda voters: guard(voters, victim, gone, counted=counted, alarmed=alarmed)
         )
+
+    def whatever_comes(self, member: Member, judge: Callable[[list[Member]], Verdict]) -> Verdict:
+        """The verdict on a voter that holds with and without each other one whose removal was begun."""
+        others = [voter for voter in self.removing if voter.id != member.id]
+        return throughout(self.view.voters, others, judge)
 
     def remove_allowed(self, member: Member, reason: str, verdict: Verdict) -> Decision | None:
         """Removes a voter that may go, prepared, after a snapshot, and after another one leads."""

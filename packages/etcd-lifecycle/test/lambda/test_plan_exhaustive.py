@@ -88,6 +88,13 @@ def test_members_are_interchangeable():
     assert decode(encode(places)) in (places, places[::-1])
 
 
+def complaints(desired, *places):
+    """What is wrong with what becomes of these places."""
+    exploration = Exploration(desired)
+    exploration.follow(encode(places))
+    return "\n".join(exploration.wrong)
+
+
 def test_the_exploration_finds_a_planner_that_gives_up_a_state_that_could_be_saved(monkeypatch):
     """As the planner once did: a dead member was kept since a healthy one was held."""
     places = [
@@ -121,14 +128,12 @@ def test_the_exploration_finds_a_planner_that_leaves_the_guard_to_etcd(monkeypat
         return replace(guard(voters, victim, leaving, **options), allowed=True)
 
     def explored(kind):
-        exploration = Exploration(2)
-        places = [
+        return complaints(
+            2,
             Place("healthy", "InService", leads=True),
             Place("healthy", "Terminating:Wait"),
             Place(kind, "InService"),
-        ]
-        exploration.follow(encode(places))
-        return "\n".join(exploration.wrong)
+        )
 
     assert explored("hung") == ""
     monkeypatch.setattr("etcd_lifecycle.plan.guard", hopeful)
@@ -145,14 +150,9 @@ def test_the_exploration_finds_a_planner_that_forgets_a_removal_that_may_still_c
         Place("hung", "InService"),
     ]
 
-    def explored():
-        exploration = Exploration(1)
-        exploration.follow(encode(start))
-        return "\n".join(exploration.wrong)
-
-    assert explored() == ""
+    assert complaints(1, *start) == ""
     monkeypatch.setattr("cluster_graph.look", lambda *seen: replace(look(*seen), removing=()))
-    assert "a removal that comes late costs the quorum" in explored()
+    assert "a removal that comes late costs the quorum" in complaints(1, *start)
 
 
 def test_the_exploration_finds_a_planner_that_hands_over_to_whoever_is_there(monkeypatch):
